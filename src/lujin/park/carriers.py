@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
@@ -46,8 +47,8 @@ _VOLUME_L: Mapping[str, int] = {
     "万Nm3": 10_000_000,
     "万m3": 10_000_000,
 }
-_MASS_G: Mapping[str, int] = {
-    "mg": 0,
+_MASS_G: Mapping[str, int | Fraction] = {
+    "mg": Fraction(1, 1_000),
     "g": 1,
     "kg": 1_000,
     "t": 1_000_000,
@@ -141,14 +142,15 @@ CARRIERS: Mapping[str, Carrier] = {
 def unit_name(unit: str) -> str:
     """The unit as the tables know it.
 
-    >>> unit_name("千瓦时"), unit_name(" Nm³ ")
-    ('kWh', 'Nm3')
+    >>> unit_name("千瓦时"), unit_name(" Nm³ "), unit_name("吨/小时")
+    ('kWh', 'Nm3', 't/h')
     """
-    unit = unit.strip()
-    return _ALIASES.get(unit, unit)
+    quantity, slash, time = unit.strip().partition("/")
+    name = _ALIASES.get(quantity.strip(), quantity.strip())
+    return f"{name}/{'h' if time.strip() == '小时' else time.strip()}" if slash else name
 
 
-def to_base(unit: str, dimension: Dimension, *, enthalpy_kj_per_kg: float | None = None) -> Fraction:
+def to_base(unit: str, dimension: Dimension, *, enthalpy_kj_per_kg: Decimal | float | None = None) -> Fraction:
     """Base units per one ``unit`` of a quantity [base unit / unit], exact.
 
     For heat metered as steam mass, ``enthalpy_kj_per_kg`` [kJ/kg] is the enthalpy above feed water that the
@@ -173,7 +175,7 @@ def to_base(unit: str, dimension: Dimension, *, enthalpy_kj_per_kg: float | None
     if dimension == "volume" and name.removesuffix("/h") in _VOLUME_L:
         return Fraction(_VOLUME_L[name.removesuffix("/h")])
     if dimension == "mass" and name in _MASS_G:
-        return Fraction(1, 1_000) if name == "mg" else Fraction(_MASS_G[name])
+        return Fraction(_MASS_G[name])
     if dimension == "mass" and name.removesuffix("/h") in _MASS_G:
         return Fraction(_MASS_G[name.removesuffix("/h")])
     if dimension == "heat" and name.removesuffix("/h") in _MASS_G and enthalpy_kj_per_kg is not None:
@@ -181,10 +183,20 @@ def to_base(unit: str, dimension: Dimension, *, enthalpy_kj_per_kg: float | None
     raise UnitError(
         Problem(
             N_("unit {unit} does not measure {dimension}"),
-            {"unit": unit, "dimension": dimension},
-            N_("use one of: {known}").replace("{known}", ", ".join(units_of(dimension))),
+            {"unit": unit, "dimension": dimension, "known": ", ".join(units_of(dimension))},
+            N_("use one of: {known}"),
         )
     )
+
+
+def is_rate(unit: str) -> bool:
+    """Whether a unit is a power or a rate per hour, as ``power`` meters state it.
+
+    >>> is_rate("kW"), is_rate("Nm³/h"), is_rate("kWh")
+    (True, True, False)
+    """
+    name = unit_name(unit)
+    return name in _POWER_W or name.endswith("/h")
 
 
 def units_of(dimension: Dimension) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a park is: a graph of dated nodes, flows and meters, as frozen records.
 
 Every record has ``valid_from`` and ``valid_to`` (UTC, half-open; None: unbounded) and ``line``, its place in
-the park file. Numbers that enter money or carbon are Decimal, never float.
+the park file; two records that differ only in their line are equal. Numbers that enter money or carbon are Decimal, never float.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Node:
     split_from: str = ""  # the enterprise this one was split off (拆分)
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Flow:
     connection: str = ""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class Meter:
     alias: Sequence[str] = ()  # names under which export files know this meter
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class Connection:
     feed_in: str = ""  # tariff item that pays for export, e.g. "coal_benchmark_feed_in"
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class Price:
     target: str = ""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class Output:
     month: int
     quantity: Decimal
     unit: str
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class Instrument:
     device: str = ""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ class Claim:
     enterprise: str
     month: int
     energy_mwh: Decimal
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
