@@ -1,0 +1,224 @@
+"""What arrived when: arrivals (来源), the months and meters each one touched, and meter keys.
+
+An arrival is registered before its readings are written and closed by one event afterwards, ``committed`` or
+``abandoned``; without an event it is ``started``, and after a crash ``ReadingStore.has_source`` tells which
+event is due. Nothing here is ever changed. Callers that write hold the lock of the park.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, Row
+
+from lujin.database import Instant, Json, append_only, insert_many, metadata, writing
+from lujin.errors import N_, IntegrityError, Problem
+
+State = Literal["started", "committed", "abandoned"]
+
+TOUCHED_SCHEMA = {"month": pl.Int32, "meter": pl.Int32, "source": pl.Int32}
+_FEW = 500
+
+source = append_only(
+    sa.Table(
+        "source",
+        metadata,
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False, index=True),
+        sa.Column("mapping", Json, nullable=False),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("number > 0", name="number_positive"),
+        sqlite_strict=True,
+    )
+)
+
+# At most one event per arrival: it cannot be both committed and abandoned.
+source_event = append_only(
+    sa.Table(
+        "source_event",
+        metadata,
+        sa.Column("number", sa.ForeignKey("source.number"), primary_key=True, autoincrement=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.Column("counts", Json, nullable=False),
+        sa.CheckConstraint("state IN ('committed', 'abandoned')", name="state_known"),
+        sqlite_strict=True,
+    )
+)
+
+meter_key = append_only(
+    sa.Table(
+        "meter_key",
+        metadata,
+        sa.Column("key", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Text, nullable=False, unique=True),
+        sqlite_strict=True,
+    )
+)
+
+touched = append_only(
+    sa.Table(
+        "touched",
+        metadata,
+        sa.Column("source", sa.ForeignKey("source.number"), primary_key=True, autoincrement=False),
+        sa.Column("month", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("meter", sa.ForeignKey("meter_key.key"), primary_key=True, autoincrement=False),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One arrival. ``counts`` is what its closing event says, e.g. {"accepted": 2880, "rejected": 3}."""
+
+    number: int
+    name: str
+    sha256: str
+    mapping: Mapping[str, Any]
+    recorded_at: datetime
+    state: State = "started"
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def register(
+    engine: Engine, name: str, sha256: str, recorded_at: datetime, mapping: Mapping[str, Any] | None = None
+) -> int:
+    """Number a new arrival. Numbers follow the order of recording, without regard to valid time."""
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("LOCK TABLE source IN EXCLUSIVE MODE"))
+        last = connection.execute(sa.select(sa.func.max(source.c.number))).scalar() or 0
+        connection.execute(
+            sa.insert(source).values(
+                number=last + 1, name=name, sha256=sha256, mapping=dict(mapping or {}), recorded_at=recorded_at
+            )
+        )
+    return int(last) + 1
+
+
+def commit(
+    engine: Engine, number: int, counts: Mapping[str, Any], touches: pl.DataFrame, recorded_at: datetime
+) -> None:
+    """Close an arrival whose readings are stored; ``touches`` has the columns month and meter.
+
+    Event and touched months land together, so that no run sees one without the other.
+    """
+    distinct = touches.select("month", "meter").unique().sort("month", "meter")
+    with writing(engine) as connection:
+        _close(connection, number, "committed", counts, recorded_at)
+        columns = {"month": distinct["month"].to_list(), "meter": distinct["meter"].to_list()}
+        insert_many(connection, touched, {"source": [number] * distinct.height, **columns})
+
+
+def abandon(engine: Engine, number: int, reason: str, recorded_at: datetime) -> None:
+    """Close an arrival none of whose readings were stored."""
+    with writing(engine) as connection:
+        _close(connection, number, "abandoned", {"reason": reason}, recorded_at)
+
+
+def _close(
+    connection: Connection, number: int, state: State, counts: Mapping[str, Any], recorded_at: datetime
+) -> None:
+    found = connection.execute(_sources().where(source.c.number == number)).one_or_none()
+    if found is None or found.state is not None:
+        raise IntegrityError(
+            Problem(
+                N_("arrival {number} cannot become {state}: it is {found}"),
+                {"number": number, "state": state, "found": found.state if found else "unknown"},
+                N_("each arrival is registered once and closed once"),
+            )
+        )
+    connection.execute(
+        sa.insert(source_event).values(number=number, state=state, recorded_at=recorded_at, counts=dict(counts))
+    )
+
+
+def _sources() -> sa.Select[Any]:
+    columns = (source, source_event.c.state, source_event.c.counts)
+    return sa.select(*columns).outerjoin(source_event).order_by(source.c.number)
+
+
+def _record(row: Row[Any]) -> Source:
+    state: State = row.state or "started"
+    counts = row.counts or {}
+    return Source(row.number, row.name, row.sha256, row.mapping, row.recorded_at, state, counts)
+
+
+def sources(engine: Engine, numbers: Iterable[int] | None = None) -> list[Source]:
+    """All arrivals by number, or those asked for."""
+    wanted = None if numbers is None else set(numbers)
+    select = _sources()
+    if wanted is not None and len(wanted) <= _FEW:
+        select = select.where(source.c.number.in_(sorted(wanted)))
+    with engine.connect() as connection:
+        found = [_record(row) for row in connection.execute(select)]
+    return found if wanted is None else [s for s in found if s.number in wanted]
+
+
+def pending(engine: Engine) -> list[Source]:
+    """Arrivals that were started and neither committed nor abandoned: a process died there."""
+    with engine.connect() as connection:
+        rows = connection.execute(_sources().where(source_event.c.state.is_(None)))
+        return [_record(row) for row in rows]
+
+
+def find_by_digest(engine: Engine, sha256: str) -> Source | None:
+    """The first committed arrival of a file with this digest, if any."""
+    select = _sources().where(source.c.sha256 == sha256, source_event.c.state == "committed").limit(1)
+    with engine.connect() as connection:
+        row = connection.execute(select).one_or_none()
+    return None if row is None else _record(row)
+
+
+def last_committed(engine: Engine) -> int:
+    """Number of the last committed arrival; 0 before the first."""
+    select = sa.select(sa.func.max(source_event.c.number)).where(source_event.c.state == "committed")
+    with engine.connect() as connection:
+        return int(connection.execute(select).scalar() or 0)
+
+
+def touched_since(engine: Engine, number: int) -> pl.DataFrame:
+    """What arrivals after ``number`` touched: month, meter, source (Int32 each), sorted."""
+    select = (
+        sa.select(touched.c.month, touched.c.meter, touched.c.source)
+        .where(touched.c.source > number)
+        .order_by(touched.c.month, touched.c.meter, touched.c.source)
+    )
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(select)]
+    return pl.DataFrame(rows, schema=TOUCHED_SCHEMA, orient="row")
+
+
+def meter_keys(engine: Engine, ids: Iterable[str]) -> dict[str, int]:
+    """The key of each meter id; ids seen for the first time get the next keys, in the order given."""
+    wanted = list(dict.fromkeys(ids))
+    known = all_meter_keys(engine)
+    if any(name not in known for name in wanted):
+        with writing(engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("LOCK TABLE meter_key IN EXCLUSIVE MODE"))
+            known = _all_keys(connection)
+            new = [name for name in wanted if name not in known]
+            keys = range(max(known.values(), default=0) + 1, max(known.values(), default=0) + 1 + len(new))
+            insert_many(connection, meter_key, {"key": list(keys), "id": new})
+            known.update(zip(new, keys, strict=True))
+    return {name: known[name] for name in wanted}
+
+
+def all_meter_keys(engine: Engine) -> dict[str, int]:
+    """Every meter id ever seen, with its key."""
+    with engine.connect() as connection:
+        return _all_keys(connection)
+
+
+def _all_keys(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(sa.select(meter_key.c.id, meter_key.c.key).order_by(meter_key.c.key))
+    return {row.id: row.key for row in rows}
