@@ -1,1 +1,43 @@
-"""See docs/architecture.md."""
+"""Which published fact holds (参数与价格): factors, coal equivalents, GWP, tariffs, indicator systems.
+
+Every row is dated and sourced. A selector and a date give exactly one row, or an error with the candidates.
+"""
+
+from lujin.reference.factors import (
+    GRID_PURPOSES,
+    coal_equivalent,
+    fuel,
+    fuel_parameter,
+    grid_factor,
+    gwp,
+    heat_factor,
+    process_factor,
+)
+from lujin.reference.files import check_reference, load_reference
+from lujin.reference.listing import describe, table_frame, unverified
+from lujin.reference.rows import Row, make_row
+from lujin.reference.schema import SCHEMAS
+from lujin.reference.select import Reference, Resolve, Selector, own_selector
+
+__all__ = [
+    "GRID_PURPOSES",
+    "SCHEMAS",
+    "Reference",
+    "Resolve",
+    "Row",
+    "Selector",
+    "check_reference",
+    "coal_equivalent",
+    "describe",
+    "fuel",
+    "fuel_parameter",
+    "grid_factor",
+    "gwp",
+    "heat_factor",
+    "load_reference",
+    "make_row",
+    "own_selector",
+    "process_factor",
+    "table_frame",
+    "unverified",
+]
