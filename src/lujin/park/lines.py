@@ -33,7 +33,7 @@ def key_lines(text: str) -> Mapping[Path, int]:
 
     Takes text that ``tomllib`` accepts, with ``\\n`` line ends.
 
-    >>> key_lines('[[meter]]\\nid = "M1"\\n\\n[[meter]]  # second\\nterms = {M1 = 1, M3 = -1}')[("meter", 1, "terms", "M3")]
+    >>> key_lines('[[meter]]\\nid = "M1"\\n\\n[[meter]]\\nterms = {M1 = 1, M3 = -1}')[("meter", 1, "terms", "M3")]
     5
     """
     return _Scanner(text).run()
@@ -48,8 +48,8 @@ class _Scanner:
         self._line = 1
 
     def run(self) -> dict[Path, int]:
-        text, table, position = self.text, (), 0
-        base: Path = table
+        text, position = self.text, 0
+        base: Path = ()
         while True:
             position = self._end(_BLANK, position)
             if position >= len(text):
@@ -74,7 +74,7 @@ class _Scanner:
         self.lines.setdefault(path, self._line)
 
     def _keys(self, position: int) -> tuple[list[str], int]:
-        keys = []
+        keys: list[str] = []
         while True:
             position = self._end(_SPACE, position)
             match = _KEY.match(self.text, position)

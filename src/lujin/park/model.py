@@ -1,7 +1,8 @@
 """What a park is: a graph of dated nodes, flows and meters, as frozen records.
 
 Every record has ``valid_from`` and ``valid_to`` (UTC, half-open; None: unbounded) and ``line``, its place in
-the park file; two records that differ only in their line are equal. Numbers that enter money or carbon are Decimal, never float.
+the park file; two records that differ only in their line are equal. Numbers that enter money or carbon are
+Decimal, never float.
 """
 
 from __future__ import annotations
