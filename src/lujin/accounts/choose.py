@@ -1,0 +1,149 @@
+"""Which published row holds on each day of a month, and what to say where none does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lujin.errors import N_, FactorError, Problem
+from lujin.reference import Resolve, Row, Selector
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Days of the month (indices) on which the same rows answer."""
+
+    days: NDArray[np.int64]
+    rows: tuple[Row, ...]
+
+    @property
+    def row(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def factor(self) -> str:
+        return joined(self.rows)
+
+
+def joined(rows: Iterable[Row]) -> str:
+    """Row ids as a line carries them.
+
+    >>> joined([])
+    ''
+    """
+    return "+".join(sorted({row.id for row in rows}))
+
+
+class Choices:
+    """Resolves selectors for the days of a month and remembers rows used and answers missing."""
+
+    def __init__(self, resolve: Resolve, days: Sequence[date], factor_date: date | None) -> None:
+        """``factor_date``: the day on which factors must be in force; None: the day of activity itself."""
+        self.resolve = resolve
+        self.days = tuple(days)
+        self._on = [factor_date or day for day in days]
+        self._segments: dict[tuple[Selector, ...], tuple[Segment, ...]] = {}
+        self._failures: dict[tuple[Selector, ...], tuple[date, FactorError]] = {}
+        self._missing: dict[tuple[str, str], tuple[date, FactorError, set[str]]] = {}
+        self.used: dict[str, Row] = {}
+
+    def segments(self, *selectors: Selector) -> tuple[Segment, ...]:
+        """Days with one row for every selector; days without are in no segment. See ``report``."""
+        if (found := self._segments.get(selectors)) is None:
+            found = self._resolve(selectors)
+            self._segments[selectors] = found
+        return found
+
+    def report(self, enterprises: Iterable[str], carrier: str, *selectors: Selector) -> None:
+        """Say that lines of these enterprises are not posted on the days on which no row answers."""
+        if failure := self._failures.get(selectors):
+            self.missing(enterprises, carrier, *failure)
+
+    def missing(self, enterprises: Iterable[str], carrier: str, day: date, error: FactorError) -> None:
+        entry = self._missing.setdefault((carrier, str(error)), (day, error, set()))
+        entry[2].update(enterprises)
+
+    def use(self, rows: Iterable[Row]) -> None:
+        """Remember the rows that a posted line rests on."""
+        self.used.update((row.id, row) for row in rows)
+
+    def problems(self) -> list[Problem]:
+        """Missing answers as errors, unverified rows used as warnings."""
+        found = [
+            Problem(
+                N_("{enterprise}: no factor for {carrier} on {date}, these lines are not posted: {reason}"),
+                {
+                    "enterprise": ", ".join(sorted(enterprises)),
+                    "carrier": carrier,
+                    "date": day,
+                    "reason": error.text(),
+                },
+                N_("add a row to the park's reference folder, or correct carrier, region or factor date"),
+            )
+            for (carrier, _), (day, error, enterprises) in sorted(self._missing.items())
+            if enterprises
+        ]
+        found += [
+            Problem(
+                N_("an unverified value was used: {row} = {value} {unit}"),
+                {"row": row.id, "value": row.values["value"], "unit": row.unit},
+                N_("check it against its source ({source}) and add it to the park's reference folder").replace(
+                    "{source}", row.source.replace("{", "(").replace("}", ")")
+                ),
+                severity="warning",
+            )
+            for row in self.unverified()
+        ]
+        return found
+
+    def unverified(self) -> tuple[Row, ...]:
+        return tuple(row for _, row in sorted(self.used.items()) if row.confidence != "verified")
+
+    def _resolve(self, selectors: tuple[Selector, ...]) -> tuple[Segment, ...]:
+        answers: dict[date, tuple[Row, ...] | None] = {}
+        for on, day in zip(self._on, self.days, strict=True):
+            if on not in answers:
+                try:
+                    answers[on] = tuple(self.resolve.one(selector, on) for selector in selectors)
+                except FactorError as error:
+                    answers[on] = None
+                    self._failures.setdefault(selectors, (day, error))
+        return grouped([answers[on] for on in self._on])
+
+
+def grouped(rows: Sequence[tuple[Row, ...] | None]) -> tuple[Segment, ...]:
+    """Segments of the days that have equal rows; days with None are left out."""
+    days: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    first: dict[tuple[str, ...], tuple[Row, ...]] = {}
+    for i, answer in enumerate(rows):
+        if answer is not None:
+            ids = tuple(row.id for row in answer)
+            days[ids].append(i)
+            first.setdefault(ids, answer)
+    return tuple(Segment(np.array(index, dtype=np.int64), first[ids]) for ids, index in days.items())
+
+
+def memoised(function: Callable[..., T]) -> Callable[..., T]:
+    """A cache that lives as long as the month that is being posted; a FactorError is an answer too."""
+    answers: dict[tuple[object, ...], T | FactorError] = {}
+
+    def remembered(*arguments: object) -> T:
+        if arguments not in answers:
+            try:
+                answers[arguments] = function(*arguments)
+            except FactorError as error:
+                answers[arguments] = error
+        answer = answers[arguments]
+        if isinstance(answer, FactorError):
+            raise answer
+        return answer
+
+    return remembered

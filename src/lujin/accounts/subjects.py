@@ -1,0 +1,180 @@
+"""From meters to posting subjects: what moved from one node to another, per carrier and grid connection.
+
+Blocks of meters are fed one after the other; only [subjects, slots] stays in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lujin.accounts.rules import scaled
+from lujin.park.calendar import SLOT_SECONDS, Grid
+from lujin.park.model import Park
+from lujin.readings.flags import Flag, bits
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a line speaks of (记账对象): all flows of one carrier between two nodes through one connection."""
+
+    source: str
+    target: str
+    carrier: str
+    connection: str = ""
+
+    @property
+    def label(self) -> str:
+        """As lines carry it.
+
+        >>> Subject("GRID", "E012", "electricity", "C012").label
+        'GRID>E012:electricity'
+        """
+        return f"{self.source}>{self.target}:{self.carrier}"
+
+    def __str__(self) -> str:
+        return f"{self.label}:{self.connection}" if self.connection else self.label
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectEnergy:
+    """Interval quantities of a month per subject, subjects in sorted order.
+
+    ``total`` int64 [subjects, slots] in base units of the carrier, estimates included; ``estimated`` int64
+    [subjects, slots], the part of it that is estimated. Where a meter is known to be missing its part of a
+    total is not known either; the completeness beside the totals says so.
+    """
+
+    grid: Grid
+    subjects: tuple[Subject, ...]
+    total: NDArray[np.int64]
+    estimated: NDArray[np.int64]
+
+
+class MeterBlock(Protocol):
+    """Interval energy of a block of meters (``lujin.readings.energy.Energy``), all [meters, slots]."""
+
+    @property
+    def meters(self) -> tuple[str, ...]: ...
+    @property
+    def amount(self) -> NDArray[np.int64]: ...
+    @property
+    def flags(self) -> NDArray[np.uint16]: ...
+
+
+class FlowTerm(Protocol):
+    """A meter's part in a flow: coefficient and validity (half-open UTC)."""
+
+    @property
+    def meter(self) -> str: ...
+    @property
+    def coefficient(self) -> Decimal: ...
+    @property
+    def valid_from(self) -> datetime | None: ...
+    @property
+    def valid_to(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """``coefficient`` × a meter goes to the subject in row ``row`` during slots [first, last)."""
+
+    row: int
+    coefficient: Fraction
+    first: int
+    last: int
+
+
+class SubjectSum:
+    """Accumulates blocks of meters. Integer coefficients stay exact; others are rounded per meter and slot.
+
+    Blocks may come in any order and any size, each meter once. A slot belongs to a flow if it starts within
+    the validity of flow and term.
+    """
+
+    def __init__(
+        self,
+        park: Park,
+        grid: Grid,
+        meters: Collection[str] | None = None,
+        terms: Mapping[str, Sequence[FlowTerm]] | None = None,
+    ) -> None:
+        """``meters``: those that will come (None: all). ``terms``: default ``flow_terms(park)``."""
+        self.grid = grid
+        wanted = None if meters is None else set(meters)
+        parts: list[tuple[Subject, str, Fraction, int, int]] = []
+        for flow_id, flow_parts in sorted((_flow_terms(park) if terms is None else terms).items()):
+            flow = park.flows[flow_id]
+            subject = Subject(flow.source, flow.target, flow.carrier, flow.connection)
+            for term in flow_parts:
+                first = max(_slot(grid, flow.valid_from, 0), _slot(grid, term.valid_from, 0))
+                last = min(_slot(grid, flow.valid_to, grid.slots), _slot(grid, term.valid_to, grid.slots))
+                if first < last and (wanted is None or term.meter in wanted):
+                    parts.append((subject, term.meter, Fraction(term.coefficient), first, last))
+        self.subjects = tuple(sorted({subject for subject, *_ in parts}))
+        rows = {subject: row for row, subject in enumerate(self.subjects)}
+        self._parts: dict[str, list[_Part]] = defaultdict(list)
+        for subject, meter, coefficient, first, last in parts:
+            self._parts[meter].append(_Part(rows[subject], coefficient, first, last))
+        shape = (len(self.subjects), grid.slots)
+        self._total = np.zeros(shape, dtype=np.int64)
+        self._estimated = np.zeros(shape, dtype=np.int64)
+
+    def add(self, block: MeterBlock) -> None:
+        """Add a block of meters; meters that belong to no flow are passed over."""
+        whole: dict[Fraction, list[tuple[int, int]]] = defaultdict(list)
+        estimated = np.where(block.flags & bits(Flag.ESTIMATED) != 0, block.amount, 0)
+        for i, meter in enumerate(block.meters):
+            for part in self._parts.get(meter, ()):
+                if part.last - part.first == self.grid.slots:
+                    whole[part.coefficient].append((part.row, i))
+                else:
+                    self._add_part(part, block.amount[i], estimated[i])
+        for coefficient, pairs in whole.items():
+            self._add_whole(coefficient, np.array(pairs), block.amount, estimated)
+
+    def result(self) -> SubjectEnergy:
+        return SubjectEnergy(self.grid, self.subjects, self._total, self._estimated)
+
+    def _add_part(self, part: _Part, amount: NDArray[np.int64], estimated: NDArray[np.int64]) -> None:
+        slots = slice(part.first, part.last)
+        self._total[part.row, slots] += scaled(amount[slots], part.coefficient)
+        self._estimated[part.row, slots] += scaled(estimated[slots], part.coefficient)
+
+    def _add_whole(
+        self,
+        coefficient: Fraction,
+        pairs: NDArray[np.int64],
+        amount: NDArray[np.int64],
+        estimated: NDArray[np.int64],
+    ) -> None:
+        """All terms with this coefficient that hold the whole month: one sparse product per array."""
+        rows, position = np.unique(pairs[:, 0], return_inverse=True)
+        ones = np.ones(len(pairs), dtype=np.int64)
+        gather = sparse.csr_array((ones, (position, pairs[:, 1])), shape=(len(rows), len(amount)))
+        for into, values in ((self._total, amount), (self._estimated, estimated)):
+            if values.any():
+                into[rows] += gather @ scaled(values, coefficient)
+
+
+def _slot(grid: Grid, instant: datetime | None, unbounded: int) -> int:
+    """The first slot that starts at or after ``instant``, within the month."""
+    if instant is None:
+        return unbounded
+    seconds = -(-(int(instant.timestamp()) - grid.start) // SLOT_SECONDS)
+    return min(max(seconds, 0), grid.slots)
+
+
+def _flow_terms(park: Park) -> Mapping[str, Sequence[FlowTerm]]:
+    from lujin.park import flow_terms
+
+    return flow_terms(park)
