@@ -19,6 +19,7 @@ from itertools import combinations
 from pathlib import Path
 
 from lujin.errors import N_, InputError, Problem
+from lujin.reference.grammar import tariff_problems
 from lujin.reference.rows import SHIPPED, Row, date_of, decimal_of, make_row
 from lujin.reference.schema import CONFIDENCE, SCHEMAS, Schema
 
@@ -187,7 +188,7 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
     """What is wrong with one row."""
 
     def problem(column: str, message: str, remedy: str, **params: object) -> Problem:
-        return Problem(message, {"text": values[column], **params}, remedy, file=origin, line=line, field=column)
+        return Problem(message, {"text": values[column]} | params, remedy, file=origin, line=line, field=column)
 
     found: list[Problem] = []
     dates: list[date | None] = []
@@ -212,6 +213,8 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
         message = N_("confidence {text!r} is not known")
         remedy = N_("write verified if you have seen the value in its source, else unverified")
         found.append(problem("confidence", message, remedy))
+    for column, told in tariff_problems(values) if schema.name == "tariffs" else ():
+        found.append(problem(column, told.message, told.remedy, **told.params))
     if not values["source"]:
         message = N_("the row names no source")
         found.append(problem("source", message, N_("name the notice, standard, contract or measurement")))

@@ -65,6 +65,14 @@ class Selector:
         return f"{self.table}?" + "&".join(f"{_quote(c)}={_quote(v)}" for c, v in self.conditions)
 
     @property
+    def told(self) -> str:
+        """For people: the conditions, alternatives behind one name."""
+        parts = (
+            f"{column}={' | '.join(value or '∅' for value in values)}" for column, values in self.wanted.items()
+        )
+        return f"{self.table}: {', '.join(parts)}"
+
+    @property
     def wanted(self) -> dict[str, list[str]]:
         """Per column the values that are accepted."""
         wanted: dict[str, list[str]] = {}
@@ -135,7 +143,7 @@ class Reference:
         near = sorted(dated or self.table(selector.table), key=lambda row: _distance(row, selector, on))
         params = {
             "table": selector.table,
-            "selector": selector,
+            "selector": selector.told,
             "on": on,
             "candidates": "".join(_candidate(row, selector, on) for row in near[:_SHOWN]),
         }
@@ -158,7 +166,7 @@ def several(selector: Selector, on: date, rows: Sequence[Row]) -> FactorError:
     ]
     params = {
         "count": len(rows),
-        "selector": selector,
+        "selector": selector.told,
         "on": on,
         "candidates": "".join(_candidate(row, selector, on) for row in rows[:_SHOWN]),
         "columns": "; ".join(differing),
@@ -174,8 +182,7 @@ def own_selector(row: Row) -> Selector:
 
 def _candidate(row: Row, selector: Selector, on: date) -> str:
     """One line: id, value, dates, and what it fails."""
-    wanted = selector.wanted
-    failed = [f"{c}={row.values[c] or '∅'} ≠ {' | '.join(wanted[c])}" for c in selector.failures(row)]
+    failed = [f"{column}={row.values[column] or '∅'}" for column in selector.failures(row)]
     if not row.holds_on(on):
         failed.append(f"{on} ∉ {row.validity}")
     reason = f" ✗ {'; '.join(failed)}" if failed else ""
@@ -189,7 +196,8 @@ def _distance(row: Row, selector: Selector, on: date) -> tuple[int, float, int, 
     unlike = sum(1 - max(SequenceMatcher(None, row.values[c], v).ratio() for v in wanted[c]) for c in failed)
     before = (row.valid_from - on).days if row.valid_from else 0
     after = (on - row.valid_to).days if row.valid_to else 0
-    return len(failed), unlike, max(before, after, 0), row.id
+    # a row of another item can't be what was meant, however much else agrees
+    return len(failed) + 10 * ("item" in failed), unlike, max(before, after, 0), row.id
 
 
 def _quote(text: str) -> str:
