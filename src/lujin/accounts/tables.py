@@ -114,7 +114,7 @@ posted = append_only(
         sa.Column("choices_digest", sa.Text, nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
         _month_valid(),
-        sa.Index(None, "month", "enterprise", "number"),
+        sa.Index("ix_posted_month_enterprise_number", "month", "enterprise", "number"),
         sqlite_strict=True,
     )
 )
@@ -133,7 +133,7 @@ completeness = append_only(
         sa.Column("source", sa.Integer, nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
         _month_valid(),
-        sa.Index(None, "meter", "month", "number"),
+        sa.Index("ix_completeness_meter_month_number", "meter", "month", "number"),
         sqlite_strict=True,
     )
 )
@@ -194,7 +194,7 @@ choice = append_only(
         sa.CheckConstraint("many IN (0, 1)", name="many_flag"),
         sa.CheckConstraint("many = 1 OR rows <> ''", name="one_is_some"),
         _month_valid(),
-        sa.Index(None, "month", "number"),
+        sa.Index("ix_choice_month_number", "month", "number"),
         sqlite_strict=True,
     )
 )
