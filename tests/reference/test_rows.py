@@ -194,6 +194,13 @@ def test_a_shipped_open_row_can_be_ended_and_followed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_grid_row_that_no_purpose_reads_is_a_warning(tmp_path: Path) -> None:
+    folder = write(tmp_path, "grid_factors.csv", GRID, grid_line(factor_id="mine", purpose="for us"))
+    problem = only(check_reference(folder))
+    assert (problem.severity, problem.field, problem.line) == ("warning", "purpose", 2)
+    assert len(load_reference(folder)) == 773
+
+
 def test_a_key_given_twice_in_one_file_is_told(tmp_path: Path) -> None:
     folder = write(tmp_path, "grid_factors.csv", GRID, grid_line(), grid_line(value="0.6"))
     problem = only(check_reference(folder))
@@ -251,7 +258,7 @@ def test_a_row_without_a_number_says_so_when_asked_for_one() -> None:
 
 def test_digest_depends_on_table_and_values_only() -> None:
     row = load_reference()[0]
-    again = make_row(row.table, dict(reversed(row.values.items())), "elsewhere.csv", 99)
+    again = make_row(row.table, dict(reversed(list(row.values.items()))), "elsewhere.csv", 99)
     assert (again.digest, again.id) == (row.digest, row.id)
     assert make_row(row.table, {**row.values, "note": "changed"}).digest != row.digest
 

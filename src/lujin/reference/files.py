@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
@@ -19,6 +20,7 @@ from itertools import combinations
 from pathlib import Path
 
 from lujin.errors import N_, InputError, Problem
+from lujin.reference.factors import GRID_PURPOSES
 from lujin.reference.grammar import tariff_problems
 from lujin.reference.rows import SHIPPED, Row, date_of, decimal_of, make_row
 from lujin.reference.schema import CONFIDENCE, SCHEMAS, Schema
@@ -215,6 +217,13 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
         found.append(problem("confidence", message, remedy))
     for column, told in tariff_problems(values) if schema.name == "tariffs" else ():
         found.append(problem(column, told.message, told.remedy, **told.params))
+    if schema.name == "grid_factors" and not any(
+        values["basis"] in rule.basis and values["purpose"] in rule.texts for rule in GRID_PURPOSES.values()
+    ):
+        message = N_("no purpose of an account reads a row of basis {basis!r} with this purpose text")
+        remedy = N_("copy basis and purpose from a shipped row that serves the same purpose")
+        params = {"basis": values["basis"]}
+        found.append(replace(problem("purpose", message, remedy, **params), severity="warning"))
     if not values["source"]:
         message = N_("the row names no source")
         found.append(problem("source", message, N_("name the notice, standard, contract or measurement")))
