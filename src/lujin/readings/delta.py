@@ -83,8 +83,6 @@ class ReadingTable:
         Of two processes that commit the same ``application`` and ``turn`` only one succeeds. Parts of a failed
         commit are deleted only if the log shows that it did not land: a disk may run full right after.
         """
-        table = self._created()
-        before = table.version()
         now = int(time.time() * 1000)
         removes = [
             RemoveAction(path, False, now, size, {"month": str(month)})
@@ -92,6 +90,11 @@ class ReadingTable:
         ]
         try:
             with self.failing():
+                table = self._created()
+                before = table.version()
+                # Delta Lake refuses a transaction that lands after this version; this sees those before it.
+                if (table.transaction_version(application) or 0) >= turn:
+                    raise CommitFailedError(f"{application} {turn} has been committed")
                 table.create_write_transaction(
                     [*removes, *writer.actions],
                     mode="append",
@@ -103,7 +106,7 @@ class ReadingTable:
             if not self._landed(writer, application, turn):
                 writer.discard()
                 raise
-        with self._refreshing, self.failing():
+        with self.failing():
             table.update_incremental()
             self._sync_log(before, table.version())
 
@@ -144,10 +147,9 @@ class ReadingTable:
         return self._delta
 
     def _created(self) -> DeltaTable:
-        with self._refreshing, self.failing():
-            table = self._refreshed()
-            if table is not None:
-                return table
+        """The table, created if need be, on a handle of its own: no other thread moves its version."""
+        options = self.place.options or None
+        if not DeltaTable.is_deltatable(self.place.uri, options):
             try:
                 DeltaTable.create(
                     self.place.uri,
@@ -155,16 +157,14 @@ class ReadingTable:
                     mode="ignore",
                     partition_by=["month"],
                     configuration=_CONFIGURATION,
-                    storage_options=self.place.options or None,
+                    storage_options=options,
                 )
+                self._sync_log(-1, 0)
             except DeltaError:
                 # Another process may have created it in the meantime.
-                if not DeltaTable.is_deltatable(self.place.uri, self.place.options or None):
+                if not DeltaTable.is_deltatable(self.place.uri, options):
                     raise
-            table = self._refreshed()
-            assert table is not None
-            self._sync_log(-1, table.version())
-            return table
+        return DeltaTable(self.place.uri, storage_options=options)
 
     def _landed(self, writer: PartWriter, application: str, turn: int) -> bool:
         if self.transaction(application) != turn:
