@@ -118,14 +118,23 @@ CARRIERS: Mapping[str, Carrier] = {
         Carrier("steam", "heat", "蒸汽", "steam"),
         Carrier("hot_water", "heat", "热水", "hot water"),
         Carrier("chilled_water", "heat", "冷冻水", "chilled water"),
-        Carrier("natural_gas", "volume", "天然气", "natural gas", fuel="天然气"),
+        # 389.31 GJ/10⁴ Nm³ of the fuel tables is the upper of the two rows of GB/T 2589.
+        Carrier("natural_gas", "volume", "天然气", "natural gas", fuel="天然气", coal_equivalent="天然气(高)"),
+        Carrier(
+            "coke_oven_gas", "volume", "焦炉煤气", "coke oven gas", fuel="焦炉煤气", coal_equivalent="焦炉煤气(高)"
+        ),
+        Carrier("blast_furnace_gas", "volume", "高炉煤气", "blast furnace gas", fuel="高炉煤气"),
         Carrier("anthracite", "mass", "无烟煤", "anthracite", fuel="无烟煤", coal_equivalent="原煤"),
         Carrier("bituminous_coal", "mass", "烟煤", "bituminous coal", fuel="烟煤", coal_equivalent="原煤"),
         Carrier("lignite", "mass", "褐煤", "lignite", fuel="褐煤"),
-        Carrier("coke", "mass", "焦炭", "coke", fuel="焦炭"),
+        Carrier("coke", "mass", "焦炭", "coke", fuel="焦炭", coal_equivalent="焦炭(干全焦)"),
+        Carrier("cleaned_coal", "mass", "洗精煤", "cleaned coal", fuel="洗精煤"),
         Carrier("diesel", "mass", "柴油", "diesel", fuel="柴油"),
         Carrier("gasoline", "mass", "汽油", "gasoline", fuel="汽油"),
         Carrier("fuel_oil", "mass", "燃料油", "fuel oil", fuel="燃料油"),
+        Carrier("kerosene", "mass", "煤油", "kerosene", fuel="一般煤油", coal_equivalent="煤油"),
+        Carrier("crude_oil", "mass", "原油", "crude oil", fuel="原油"),
+        Carrier("lng", "mass", "液化天然气", "liquefied natural gas", fuel="液化天然气"),
         Carrier("lpg", "mass", "液化石油气", "liquefied petroleum gas", fuel="液化石油气"),
         Carrier("biomass", "mass", "生物质", "biomass", biogenic=True),
         Carrier("sludge", "mass", "污泥", "sludge", biogenic=True),
@@ -133,7 +142,9 @@ CARRIERS: Mapping[str, Carrier] = {
         Carrier("water", "volume", "新水", "fresh water"),
         Carrier("fly_ash", "mass", "粉煤灰", "fly ash"),
         Carrier("co2", "mass", "二氧化碳", "carbon dioxide"),
-        Carrier("limestone", "mass", "石灰石", "limestone", process="碳酸钙"),
+        Carrier("limestone", "mass", "石灰石", "limestone", process="碳酸钙(石灰石)"),
+        Carrier("dolomite", "mass", "白云石", "dolomite", process="白云石"),
+        Carrier("soda_ash", "mass", "纯碱", "soda ash", process="碳酸钠(纯碱)"),
         Carrier("product", "mass", "产品", "product"),
     )
 }
@@ -199,13 +210,26 @@ def is_rate(unit: str) -> bool:
     return name in _POWER_W or name.endswith("/h")
 
 
+def fits(unit: str, dimension: Dimension, enthalpy_kj_per_kg: Decimal | float | None = None) -> bool:
+    """Whether ``unit`` measures ``dimension``; see ``to_base``.
+
+    >>> fits("GJ", "heat"), fits("t", "heat"), fits("t", "heat", 2700), fits("kWh", "volume")
+    (True, False, True, False)
+    """
+    try:
+        to_base(unit, dimension, enthalpy_kj_per_kg=enthalpy_kj_per_kg)
+    except UnitError:
+        return False
+    return True
+
+
 def units_of(dimension: Dimension) -> tuple[str, ...]:
     """Units that a meter of this dimension may state; powers and rates per hour belong to ``power`` meters."""
     match dimension:
         case "electricity":
             return (*_ENERGY_J, *_POWER_W)
         case "heat":
-            return (*_ENERGY_J, *_POWER_W, "t", "kg")
+            return (*_ENERGY_J, *_POWER_W, "t", "kg", "t/h", "kg/h")
         case "volume":
             return (*_VOLUME_L, "m3/h", "Nm3/h")
         case "mass":
