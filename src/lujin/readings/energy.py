@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from lujin.park.calendar import SLOT_SECONDS, Grid
 from lujin.park.model import DayFact
 from lujin.readings import quality
+from lujin.readings.devices import swap_slots, swaps, unstated, within_validity
 from lujin.readings.flags import SUSPECT, Flag, bits
-from lujin.readings.intervals import LONGEST_ESTIMATE_S, Bools, Event, Holes, Ints, Rows, metered
+from lujin.readings.intervals import Bools, Event, Holes, Ints, Rows, metered
 from lujin.readings.registers import Counted, counted
 from lujin.readings.specs import MeterSpec
 from lujin.readings.spread import Canvas, fill, lay, lay_by_profile, lay_short, typical
@@ -139,9 +140,10 @@ def _chunk(
     rows: Rows, specs: Sequence[MeterSpec], grid: Grid, rest: Bools, until: int | None
 ) -> tuple[Canvas, list[Event]]:
     canvas = Canvas.blank(len(specs), grid.slots)
-    rows, events = _within_validity(rows, specs, grid)
+    rows, events = within_validity(rows, specs, grid)
+    events += swaps(specs, grid)
     register = np.array([s.kind == "register" for s in specs])
-    holes = [_handover_holes(rows, specs)]
+    holes = [unstated(rows, specs)]
     counts: Counted | None = None
     if register.any():
         counts = counted(rows if register.all() else rows.where(register[rows.meter]), specs, grid)
@@ -189,6 +191,8 @@ def _mark(canvas: Canvas, specs: Sequence[MeterSpec], grid: Grid, until: int | N
         canvas.flags[np.broadcast_to(outside, canvas.flags.shape) & (covered == 0) & ~estimated] = bits(
             Flag.OUTSIDE
         )
+    for m, slot in swap_slots(specs, grid):
+        canvas.flags[m, slot] |= bits(Flag.REPLACED)
     canvas.flags[...] |= quality.check_bounds(canvas.amount, specs)
 
 
@@ -203,43 +207,3 @@ def _expected_seconds(specs: Sequence[MeterSpec], grid: Grid, until: int | None)
         return np.full((1, grid.slots), SLOT_SECONDS, np.int64)
     span: Ints = np.minimum(start + SLOT_SECONDS, hi[:, None]) - np.maximum(start, lo[:, None])
     return span.clip(0, SLOT_SECONDS)
-
-
-def _within_validity(rows: Rows, specs: Sequence[MeterSpec], grid: Grid) -> tuple[Rows, list[Event]]:
-    """Readings from the meter's life; a register is still read at the instant in which it is taken out."""
-    if all(s.valid_from is None and s.valid_to is None for s in specs):
-        return rows, []
-    far = np.iinfo(np.int64).max
-    lo = np.array([-far if s.valid_from is None else s.valid_from for s in specs])
-    hi = np.array([far if s.valid_to is None else s.valid_to - (s.kind != "register") for s in specs], np.int64)
-    inside = (rows.time >= lo[rows.meter]) & (rows.time <= hi[rows.meter])
-    if inside.all():
-        return rows, []
-    events = []
-    ignored = ~inside & (rows.time >= grid.start) & (rows.time < grid.end)
-    for m in np.unique(rows.meter[ignored]):
-        time = rows.time[ignored & (rows.meter == m)]
-        detail = {"readings": len(time)}
-        events.append(Event(specs[m].id, int(time[0]), int(time[-1]), "outside_validity", detail))
-    return rows.where(inside), events
-
-
-def _handover_holes(rows: Rows, specs: Sequence[MeterSpec]) -> Holes:
-    """Between the last reading of a replaced device and the swap, and the swap and the first reading of the
-    next, when the count at the swap is not stated: unknown, to be estimated."""
-    spans = []
-    for m, spec in enumerate(specs):
-        opens = bool(spec.replaces) and spec.initial is None and spec.valid_from is not None
-        closes = bool(spec.replaced_by) and spec.final is None and spec.valid_to is not None
-        if not (opens or closes):
-            continue
-        time = rows.time[np.searchsorted(rows.meter, m, "left") : np.searchsorted(rows.meter, m, "right")]
-        if not len(time):
-            continue
-        length = 0 if spec.kind == "register" else spec.interval_s
-        last, first = int(time[-1]) + length, int(time[0])
-        if opens and spec.valid_from is not None:
-            spans.append((m, spec.valid_from, first, Flag.REPLACED))
-        if closes and spec.valid_to is not None:
-            spans.append((m, last, spec.valid_to, Flag.REPLACED))
-    return Holes.of([s for s in spans if 0 < s[2] - s[1] <= LONGEST_ESTIMATE_S])

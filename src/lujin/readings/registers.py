@@ -20,11 +20,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from lujin.park.calendar import SLOT_SECONDS, Grid
+from lujin.readings.devices import with_stated_counts
 from lujin.readings.flags import Flag, bits
 from lujin.readings.intervals import (
     LONGEST_ESTIMATE_S,
@@ -61,7 +61,7 @@ class Counted:
 def counted(rows: Rows, specs: Sequence[MeterSpec], grid: Grid) -> Counted:
     rows, unreadable = drop_unreadable(rows, specs, grid)
     base, _ = base_units(rows.value, rows.meter, specs)
-    rows, base, handovers = _with_handovers(rows, base, specs, grid)
+    rows, base = with_stated_counts(rows, base, specs, grid)
     verdict = _steps_back(rows, base, specs, grid)
     if not verdict.keep.all():
         rows, base = rows.where(verdict.keep), base[verdict.keep]
@@ -83,49 +83,7 @@ def counted(rows: Rows, specs: Sequence[MeterSpec], grid: Grid) -> Counted:
     holes = Holes(meter[unknown], begin[unknown], end[unknown], flags[unknown])
     if not known.all():
         intervals, gap = intervals.where(known), gap[known]
-    return Counted(intervals, gap, holes, (*unreadable, *handovers, *verdict.events))
-
-
-# Handover of devices ---------------------------------------------------------------------------------------
-
-
-def _with_handovers(
-    rows: Rows, base: Ints, specs: Sequence[MeterSpec], grid: Grid
-) -> tuple[Rows, Ints, list[Event]]:
-    """Adds the count at the start and end of a device's life, where the park file states it, as a reading."""
-    extra: list[tuple[int, int, int]] = []
-    events = []
-    first = np.searchsorted(rows.meter, np.arange(len(specs)), "left")
-    after = np.searchsorted(rows.meter, np.arange(len(specs)), "right")
-    for m, spec in enumerate(specs):
-        if spec.initial is None and spec.final is None and not spec.replaces and not spec.replaced_by:
-            continue
-        time = rows.time[first[m] : after[m]]
-        for at, count, opens in ((spec.valid_from, spec.initial, True), (spec.valid_to, spec.final, False)):
-            if at is None:
-                continue
-            if grid.start <= at < grid.end and (spec.replaces if opens else spec.replaced_by):
-                detail = {} if count is None else {"count": float(count)}
-                events.append(Event(spec.id, at, at, "replacement", detail))
-            # A handover beyond the boundary rows says nothing about this month.
-            near = not (time < grid.start).any() if opens else not (time >= grid.end).any()
-            if count is not None and (grid.start <= at <= grid.end or near):
-                extra.append((m, at, round(Fraction(count) * spec.base_per_unit)))
-    if not extra:
-        return rows, base, events
-    meter, at_time, counts = (np.array(column, np.int64) for column in zip(*extra, strict=True))
-    # The stated count comes last, so it is the one kept when a reading lies on the same second.
-    merged = Rows(
-        np.concatenate([rows.meter, meter]),
-        np.concatenate([rows.time, at_time]),
-        np.concatenate([rows.value, np.zeros(len(extra))]),
-        np.concatenate([rows.quality, np.zeros(len(extra), np.int8)]),
-    )
-    order = np.lexsort((merged.time, merged.meter))
-    merged, base = merged.where(order), np.concatenate([base, counts])[order]
-    last = np.ones(len(order), np.bool_)
-    last[:-1] = (merged.meter[1:] != merged.meter[:-1]) | (merged.time[1:] != merged.time[:-1])
-    return merged.where(last), base[last], events
+    return Counted(intervals, gap, holes, (*unreadable, *verdict.events))
 
 
 # Steps back ------------------------------------------------------------------------------------------------
