@@ -90,7 +90,7 @@ def _entries(connection: Connection, month: int) -> list[dict[str, Any]]:
 
 def _lines(connection: Connection, month: int) -> dict[int, pl.DataFrame]:
     numbers = connection.execute(sa.select(entry.c.number).where(entry.c.month == month)).scalars().all()
-    lines = stored_lines(connection, list(numbers))
+    lines = stored_lines(connection, list(numbers), ("entry", "no", "key", "day", "amount"))
     keys = stored_keys(connection, lines["key"].unique().to_list())
     joined = lines.join(keys, left_on="key", right_on="id", how="left").sort("entry", "no")
     return {int(str(n)): part for (n,), part in joined.group_by("entry", maintain_order=True)}
@@ -118,11 +118,11 @@ def verify(connection: Connection) -> list[Problem]:
 
 
 def _verify_entry(head: dict[str, Any], lines: pl.DataFrame | None) -> list[Problem]:
-    said = []
     if lines is None or lines.height != head["lines"]:
         return [_problem(head, N_("entry {id} of {enterprise} {book} {month} does not hold the lines it states"))]
     if lines.select(pl.col("debit").is_null().any()).item():
         return [_problem(head, N_("entry {id} of {enterprise} {book} {month} has a line without a key"))]
+    said = []
     distinct = lines.unique("key").select("key", *SORTED_KEY)
     digests = {row[0]: key_digest(row[1:]) for row in distinct.iter_rows()}
     table = records(
@@ -152,7 +152,7 @@ def _balances(lines: pl.DataFrame) -> bool:
         ]
     )
     sums = sides.group_by("commodity").agg(pl.col("amount").sum())
-    return not sums["amount"].any() and not lines.select((pl.col("debit") == pl.col("credit")).any()).item()
+    return not (sums["amount"] != 0).any() and not lines.select((pl.col("debit") == pl.col("credit")).any()).item()
 
 
 def _verify_keys(connection: Connection) -> list[Problem]:

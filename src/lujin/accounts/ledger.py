@@ -145,15 +145,16 @@ def as_date(column: str) -> pl.Expr:
     return pl.date(number // 10_000, number // 100 % 100, number % 100).alias(column)
 
 
-def stored_lines(connection: Connection, numbers: list[int]) -> pl.DataFrame:
-    schema = {"entry": pl.Int64, "key": pl.Int64, "day": pl.Int64, "amount": pl.Int64}
-    frames = []
+def stored_lines(
+    connection: Connection, numbers: list[int], columns: tuple[str, ...] = ("entry", "key", "day", "amount")
+) -> pl.DataFrame:
+    """Lines of the entries with these numbers, Int64 columns."""
+    schema = dict.fromkeys(columns, pl.Int64)
+    frames = [pl.DataFrame(schema=schema)]
     for chunk in _chunks(sorted(numbers)):
-        rows = connection.execute(
-            sa.select(line.c.entry, line.c.key, line.c.day, line.c.amount).where(line.c.entry.in_(chunk))
-        ).fetchall()
-        columns = zip(*rows, strict=True) if rows else ((),) * 4
-        frames.append(pl.DataFrame(dict(zip(schema, map(list, columns), strict=True)), schema=schema))
+        select = sa.select(*(line.c[name] for name in columns)).where(line.c.entry.in_(chunk))
+        if rows := connection.execute(select).fetchall():
+            frames.append(pl.DataFrame(dict(zip(schema, zip(*rows, strict=True), strict=True)), schema=schema))
     return pl.concat(frames)
 
 
