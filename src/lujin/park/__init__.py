@@ -1,1 +1,56 @@
-"""See docs/architecture.md."""
+"""What a park is: a graph of dated nodes, flows and meters. See docs/architecture.md.
+
+``load`` reads a park and refuses it with all problems at once; ``check`` lists them; ``examine`` gives both.
+"""
+
+from lujin.park.carriers import CARRIERS, Carrier
+from lujin.park.digest import digest, digests
+from lujin.park.files import check, examine, load, read_workbook
+from lujin.park.model import (
+    Claim,
+    Connection,
+    DayFact,
+    Flow,
+    Instrument,
+    Meter,
+    Node,
+    Output,
+    Park,
+    Price,
+)
+from lujin.park.schema import Draft
+from lujin.park.template import TEMPLATE
+from lujin.park.toml import dumps, from_snapshot
+from lujin.park.virtual import Term, flow_terms, meter_chain, meter_dimensions, meter_names
+from lujin.park.workbook import write_workbook
+
+__all__ = [
+    "CARRIERS",
+    "TEMPLATE",
+    "Carrier",
+    "Claim",
+    "Connection",
+    "DayFact",
+    "Draft",
+    "Flow",
+    "Instrument",
+    "Meter",
+    "Node",
+    "Output",
+    "Park",
+    "Price",
+    "Term",
+    "check",
+    "digest",
+    "digests",
+    "dumps",
+    "examine",
+    "flow_terms",
+    "from_snapshot",
+    "load",
+    "meter_chain",
+    "meter_dimensions",
+    "meter_names",
+    "read_workbook",
+    "write_workbook",
+]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,7 +22,7 @@ from lujin.park.carriers import unit_name
 from lujin.park.names import closest
 
 # Characters that have a meaning in account names, formulas, lists or file names.
-_NOT_IN_IDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f/\\>:;,+=*\"'|&<]")
+_NOT_IN_IDS = re.compile(r"[\s\x00-\x1f\x7f-\x9f/\\>:;,+=*\"'|&<；＝]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _INTERVAL = re.compile(r"([1-9][0-9]{0,6}) *(s|min|h|d)")
 _INTERVAL_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
@@ -208,7 +209,7 @@ def read_timezone(value: object) -> str:
     name = read_text(value)
     # These three exist on some machines only, or name another zone on each.
     if name in ("localtime", "posixrules", "Factory") or not _is_zone(name):
-        guess = closest(name.removeprefix("Asia/").replace("Beijing", "Shanghai"), sorted(available_timezones()))
+        guess = _nearest_zone(name)
         raise refuse(
             N_("time zone {value} is unknown"),
             N_('use an IANA name; did you mean "{guess}"?') if guess else N_('use an IANA name, "Asia/Shanghai"'),
@@ -286,7 +287,7 @@ def read_packs(value: object) -> dict[str, str]:
                 known=", ".join(BOOKS),
             )
         name = read_text(pack)
-        if not re.fullmatch(r"[^\s@]+@[^\s@]+", name):
+        if not re.fullmatch(r"[\w.-]+@[\w.-]+", name):
             raise refuse(N_("{value} is not a method pack"), N_("write name@version"), value=name)
         packs[book] = name
     return packs
@@ -364,6 +365,13 @@ def _is_zone(name: str) -> bool:
     except (ValueError, KeyError, OSError):
         return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _nearest_zone(name: str) -> str:
+    if "beijing" in name.casefold():  # the habit, though the zone is named after Shanghai
+        return "Asia/Shanghai"
+    return closest(name, sorted(available_timezones()))
 
 
 def _section(division: int) -> str:

@@ -86,6 +86,35 @@ class Draft:
     rows: Mapping[tuple[str, Key], Row] = field(default_factory=dict)
     broken: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    # Finding the nearest of many names takes a while; the first unknown names get a guess, the rest do not.
+    guesses: Iterator[int] = field(default_factory=lambda: iter(range(100)))
+
+    def names(self, table: str) -> Mapping[str, Any]:
+        """Records of a table by id."""
+        tables: Mapping[str, Mapping[str, Any]] = {
+            "carrier": self.park.carriers,
+            "node": self.park.nodes,
+            "flow": self.park.flows,
+            "meter": self.park.meters,
+            "connection": self.park.connections,
+            "instrument": self.park.instruments,
+        }
+        return tables[table]
+
+    def unknown(self, table: str, key: Key, column: str, word: str, into: str) -> Iterator[Problem]:
+        """A problem if ``word`` names no record of table ``into``; an empty word names none and is fine."""
+        if not word or word in self.names(into) or word in self.broken.get(into, ()):
+            return
+        guess = "" if next(self.guesses, None) is None else closest(word, self.names(into))
+        remedy = N_("did you mean {guess}?") if guess else N_("add it as [[{into}]], or correct {column}")
+        message = N_("{into} {word} is unknown")
+        yield self.problem(table, key, column, message, remedy, into=into, word=word, guess=guess, column=column)
+
+    def shown(self, instant: datetime | None) -> str:
+        """An instant in park time, as the park file would say it."""
+        if instant is None:
+            return "∞"
+        return forms.write_time(instant, ZoneInfo(self.park.timezone)).isoformat()
 
     def problem(
         self,

@@ -1,7 +1,7 @@
 """``park.toml`` in and out.
 
 Numbers are read as Decimal, exactly; every row and key keeps its line. ``dumps`` writes canonical TOML:
-fixed order of columns, one form per value, so that equal parks give equal text.
+rows in the order of the park, a fixed order of columns, one form per value.
 """
 
 from __future__ import annotations
