@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lujin.errors import N_, FactorError, Problem
+from lujin.errors import N_, FactorError, LujinError, Problem
 from lujin.reference import Resolve, Row, Selector
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Choices:
         self._on = [factor_date or day for day in days]
         self._segments: dict[tuple[Selector, ...], tuple[Segment, ...]] = {}
         self._failures: dict[tuple[Selector, ...], tuple[date, FactorError]] = {}
-        self._missing: dict[tuple[str, str], tuple[date, FactorError, set[str]]] = {}
+        self._missing: dict[tuple[str, str], tuple[date, LujinError, set[str]]] = {}
         self.used: dict[str, Row] = {}
 
     def segments(self, *selectors: Selector) -> tuple[Segment, ...]:
@@ -64,10 +61,11 @@ class Choices:
 
     def report(self, enterprises: Iterable[str], carrier: str, *selectors: Selector) -> None:
         """Say that lines of these enterprises are not posted on the days on which no row answers."""
+        self.segments(*selectors)
         if failure := self._failures.get(selectors):
             self.missing(enterprises, carrier, *failure)
 
-    def missing(self, enterprises: Iterable[str], carrier: str, day: date, error: FactorError) -> None:
+    def missing(self, enterprises: Iterable[str], carrier: str, day: date, error: LujinError) -> None:
         entry = self._missing.setdefault((carrier, str(error)), (day, error, set()))
         entry[2].update(enterprises)
 
@@ -129,21 +127,3 @@ def grouped(rows: Sequence[tuple[Row, ...] | None]) -> tuple[Segment, ...]:
             days[ids].append(i)
             first.setdefault(ids, answer)
     return tuple(Segment(np.array(index, dtype=np.int64), first[ids]) for ids, index in days.items())
-
-
-def memoised(function: Callable[..., T]) -> Callable[..., T]:
-    """A cache that lives as long as the month that is being posted; a FactorError is an answer too."""
-    answers: dict[tuple[object, ...], T | FactorError] = {}
-
-    def remembered(*arguments: object) -> T:
-        if arguments not in answers:
-            try:
-                answers[arguments] = function(*arguments)
-            except FactorError as error:
-                answers[arguments] = error
-        answer = answers[arguments]
-        if isinstance(answer, FactorError):
-            raise answer
-        return answer
-
-    return remembered

@@ -95,10 +95,10 @@ class LineBook:
         summed = np.add.reduceat(amounts[order], first)
         kept = summed != 0
         place, summed = place[first][kept], summed[kept]
-        names = pl.DataFrame(keys, schema=dict.fromkeys(KEY, pl.String), orient="row")
+        names: pl.DataFrame = pl.DataFrame(keys, schema=dict.fromkeys(KEY, pl.String), orient="row")
         calendar = pl.Series("day", self.days, dtype=pl.Date)
         return (
-            names[place // len(self.days)]
+            names.select(pl.all().gather(place // len(self.days)))
             .with_columns(calendar.gather(place % len(self.days)), amount=pl.Series(summed, dtype=pl.Int64))
             .select(list(SCHEMA))
         )

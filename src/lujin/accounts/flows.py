@@ -1,0 +1,164 @@
+"""What a month moved, from the side of each enterprise: daily sums, tariff periods, and legs.
+
+A leg is one enterprise's end of a subject: what came in to it or went out of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lujin.accounts.apportion import largest_remainder
+from lujin.accounts.subjects import Subject, SubjectEnergy
+from lujin.park.carriers import Carrier
+from lujin.park.model import Park
+
+RENEWABLE = frozenset({"pv", "wind"})
+GENERATING = frozenset({"pv", "wind", "boiler", "chp"})
+PERIOD_CODES = 6  # five tariff periods, and one for hours of which no period is known
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Split:
+    """Measured and estimated amounts [base units] of the same shape."""
+
+    measured: NDArray[np.int64]
+    estimated: NDArray[np.int64]
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        return self.measured + self.estimated
+
+    def at(self, *index: Any) -> Split:
+        return Split(self.measured[index], self.estimated[index])
+
+    def map(self, function: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> Split:
+        return Split(function(self.measured), function(self.estimated))
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One enterprise's end of the subject in row ``row``.
+
+    ``account``: the other side as an account, ``EXT/<node>`` outside the park, ``DUE/<enterprise>`` inside.
+    ``direct``: renewable power straight from a generator inside the park (直供).
+    """
+
+    row: int
+    enterprise: str
+    inward: bool
+    account: str
+    subject: Subject
+    direct: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class MonthFlows:
+    """``days``: daily sums [subjects, days]; ``internal``: row, subject and owner of flows inside one owner."""
+
+    park: Park
+    energy: SubjectEnergy
+    days: Split
+    legs: tuple[Leg, ...]
+    internal: tuple[tuple[int, Subject, str], ...]
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return self.energy.subjects
+
+    def carrier(self, subject: Subject) -> Carrier:
+        return self.park.carriers[subject.carrier]
+
+    def of(self, legs: Sequence[Leg]) -> Split:
+        """[legs, days]"""
+        return self.days.at(np.array([leg.row for leg in legs], dtype=np.int64))
+
+    def generated(self) -> tuple[tuple[int, Subject, str], ...]:
+        """Rows that leave a generator of some enterprise, with that enterprise."""
+        found = []
+        for row, subject in enumerate(self.subjects):
+            owner = self.park.owner(subject.source)
+            if owner and self.park.nodes[subject.source].kind in GENERATING:
+                found.append((row, subject, owner))
+        return tuple(found)
+
+
+def month_flows(park: Park, energy: SubjectEnergy) -> MonthFlows:
+    legs: list[Leg] = []
+    internal: list[tuple[int, Subject, str]] = []
+    for row, subject in enumerate(energy.subjects):
+        seller, buyer = park.owner(subject.source), park.owner(subject.target)
+        if seller == buyer:
+            if seller:
+                internal.append((row, subject, seller))
+            continue
+        direct = bool(seller and buyer) and park.nodes[subject.source].kind in RENEWABLE
+        if buyer:
+            account = f"DUE/{seller}" if seller else f"EXT/{subject.source}"
+            legs.append(Leg(row, buyer, True, account, subject, direct))
+        if seller:
+            account = f"DUE/{buyer}" if buyer else f"EXT/{subject.target}"
+            legs.append(Leg(row, seller, False, account, subject, direct))
+    return MonthFlows(park, energy, _by_day(energy), tuple(legs), tuple(internal))
+
+
+def _by_day(energy: SubjectEnergy) -> Split:
+    starts = np.flatnonzero(np.diff(energy.grid.day, prepend=-1))
+    shape = (len(energy.subjects), len(energy.grid.days))
+    total, estimated = (
+        np.add.reduceat(a, starts, axis=1, dtype=np.int64) if a.size else np.zeros(shape, dtype=np.int64)
+        for a in (energy.total, energy.estimated)
+    )
+    return Split(total - estimated, estimated)
+
+
+def by_period(energy: SubjectEnergy, rows: NDArray[np.int64], codes: NDArray[np.int64]) -> Split:
+    """Sums per day and tariff period [rows, days, PERIOD_CODES] for ``codes`` [slots] (index of the period)."""
+    days = len(energy.grid.days)
+    place = energy.grid.day.astype(np.int64) * PERIOD_CODES + codes
+    ones = np.ones(len(place), dtype=np.int64)
+    gather = sparse.csr_array((ones, (place, np.arange(len(place)))), shape=(days * PERIOD_CODES, len(place)))
+    total, estimated = (
+        np.ascontiguousarray((gather @ a[rows].T).T).reshape(len(rows), days, PERIOD_CODES)
+        for a in (energy.total, energy.estimated)
+    )
+    return Split(total - estimated, estimated)
+
+
+def grouped_legs(legs: Iterable[Leg]) -> Mapping[tuple[str, str], list[Leg]]:
+    """(enterprise, carrier) → legs."""
+    groups: dict[tuple[str, str], list[Leg]] = defaultdict(list)
+    for leg in legs:
+        groups[leg.enterprise, leg.subject.carrier].append(leg)
+    return groups
+
+
+def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> Split | None:
+    """Of what one enterprise gave away of one carrier, the part that it must have bought before [out legs, days].
+
+    What leaves is taken from own generation first; only what is left must have come in. Over the month:
+    resold = min(max(out − generated, 0), in). It belongs to the receiver's use, not the reseller's (GHG
+    Protocol Scope 2 Guidance 5.4: purchased energy sold on is not scope 2 of the seller). None: nothing.
+    """
+    outward = flows.of([leg for leg in legs if not leg.inward])
+    incoming = [leg for leg in legs if leg.inward]
+    bought = int(flows.of([leg for leg in incoming if not leg.direct]).total.sum())
+    own = generated + int(flows.of([leg for leg in incoming if leg.direct]).total.sum())
+    out = int(outward.total.sum())
+    amount = min(max(out - own, 0), max(bought, 0))
+    if amount == 0:
+        return None
+    if amount == out:
+        return outward
+    cells = np.stack([np.maximum(outward.measured, 0), np.maximum(outward.estimated, 0)])
+    labels = [str(leg.subject) for leg in legs if not leg.inward]
+    ids = [f"{label}|{d:02}|{q}" for q in "me" for label in labels for d in range(cells.shape[2])]
+    shares = largest_remainder(amount, cells.ravel().tolist(), ids)
+    measured, estimated = np.array(shares, dtype=np.int64).reshape(cells.shape)
+    return Split(measured, estimated)

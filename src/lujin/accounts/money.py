@@ -1,0 +1,210 @@
+"""Book ``physical``, commodity ``CNY`` [0.01 CNY]: what a month's energy costs and earns, on its last day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from lujin.accounts import rules as rule
+from lujin.accounts.billing import Bill, Priced, pay, shared
+from lujin.accounts.flows import Split
+from lujin.accounts.physical import PERIOD_NAMES, tariff_class
+from lujin.accounts.poster import Poster
+from lujin.accounts.prices import post_priced
+from lujin.accounts.subjects import Subject
+from lujin.errors import N_, FactorError, LujinError, Problem
+from lujin.park.model import Connection
+from lujin.reference import Row
+from lujin.reference.tariff import BasicCharge, basic_charge, energy_prices, feed_in_price
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """How a basic charge came about: greatest quarter hour and what was billed [kW or kVA]."""
+
+    connection: str
+    enterprise: str
+    max_demand_kw: Decimal
+    at: datetime | None
+    billed: Decimal
+    unit: str
+    price: Decimal
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Prices of a tariff over the month, by period, and why days are missing."""
+
+    by_period: Mapping[str, Sequence[Priced]]
+    failure: tuple[date, FactorError] | None
+
+
+def post_money(poster: Poster, periods: Mapping[int, Split]) -> tuple[Charge, ...]:
+    """Energy by tariff, feed-in, all else by the park's own prices; then the basic charges."""
+    bills = _tariff_bills(poster, periods)
+    _post_tariff(poster, periods, bills)
+    fed = _post_feed_in(poster, periods)
+    post_priced(poster, bills.keys() | fed)
+    return _post_basic(poster, bills)
+
+
+def _connection(poster: Poster, subject: Subject) -> Connection:
+    return poster.flows.park.connections[subject.connection]
+
+
+# ------------------------------------------------------------------------------- electricity by tariff
+
+
+def _tariff_bills(poster: Poster, periods: Mapping[int, Split]) -> Mapping[int, Bill]:
+    """Row → bill for what came in through a grid connection, paid by the customer of the connection (用电户)."""
+    park = poster.flows.park
+    found: dict[int, Bill] = {}
+    for row in periods:
+        subject = poster.flows.subjects[row]
+        payer = _connection(poster, subject).enterprise
+        payee = park.owner(subject.source) or subject.source
+        if park.owner(subject.target) and payee != payer:
+            found[row] = Bill(payer, payee, subject, "electricity", "electricity_sold")
+    return found
+
+
+def _post_tariff(poster: Poster, periods: Mapping[int, Split], bills: Mapping[int, Bill]) -> None:
+    """energy_cost@1 per subject and period: the total of the month × price, rounded once per price."""
+    tables: dict[Connection, PriceTable] = {}
+    for row, bill in bills.items():
+        if not {bill.payer, bill.payee} & poster.wanted:
+            continue
+        tariff = tariff_class(_connection(poster, bill.subject))
+        if tariff not in tables:
+            tables[tariff] = _price_table(poster, tariff)
+        table, sums = tables[tariff], periods[row]
+        for code in np.flatnonzero(sums.total.any(axis=0)).tolist():
+            period = PERIOD_NAMES[code]
+            used = sums.at(slice(None), code)
+            _post_period(poster, bill, used, table.by_period.get(period, ()), period)
+            _explain_unpriced(poster, bill, used, table, period)
+
+
+def _post_period(poster: Poster, bill: Bill, used: Split, prices: Sequence[Priced], period: str) -> None:
+    for priced in prices:
+        measured = int(used.measured[priced.days].sum())
+        estimated = int(used.estimated[priced.days].sum())
+        cost = int(rule.energy_cost([measured + estimated], price=priced.price, base_per_unit=Fraction(1000))[0])
+        pay(poster, bill, shared(cost, measured, estimated), "energy_cost@1", priced.rows, period)
+
+
+def _price_table(poster: Poster, tariff: Connection) -> PriceTable:
+    days: dict[tuple[str, Decimal, tuple[Row, ...]], list[int]] = defaultdict(list)
+    failure = None
+    for i, day in enumerate(poster.out.days):
+        try:
+            prices = energy_prices(poster.choices.resolve, tariff, day)
+        except FactorError as error:
+            failure = failure or (day, error)
+            continue
+        for period, price in prices.items():
+            days[period, price.value, price.rows].append(i)
+    table: dict[str, list[Priced]] = defaultdict(list)
+    for (period, value, rows), index in days.items():
+        table[period].append(Priced(np.array(index), value, rows))
+    return PriceTable(table, failure)
+
+
+def _explain_unpriced(poster: Poster, bill: Bill, used: Split, table: PriceTable, period: str) -> None:
+    """Say why quantities of a period have no cost: no tariff, no such period in it, or no clock."""
+    priced = np.zeros(len(poster.out.days), dtype=bool)
+    for part in table.by_period.get(period, ()):
+        priced[part.days] = True
+    open_days = np.flatnonzero(~priced & used.total.astype(bool))
+    if not len(open_days):
+        return
+    if table.failure is not None:
+        poster.choices.missing([bill.payer], "electricity", *table.failure)
+    elif period:
+        poster.problems.append(
+            Problem(
+                N_("{enterprise}: the tariff has no price for {period} on {date}, this cost is not posted"),
+                {"enterprise": bill.payer, "period": period, "date": poster.out.days[open_days[0]]},
+                N_("add the energy_price row of the period to reference/tariffs.csv"),
+            )
+        )
+
+
+def _post_feed_in(poster: Poster, periods: Mapping[int, Split]) -> set[int]:
+    """feed_in@1 · what the grid pays for exports through a connection that names a price item (上网)."""
+    park = poster.flows.park
+    fed = set()
+    for row in periods:
+        subject = poster.flows.subjects[row]
+        connection = _connection(poster, subject)
+        seller = park.owner(subject.source)
+        if park.owner(subject.target) or not connection.feed_in or seller not in poster.wanted:
+            continue
+        fed.add(row)
+        bill = Bill(subject.target, seller, subject, "", "feed_in")
+        exported = poster.flows.days.at(row)
+        for priced in _feed_in_prices(poster, connection, seller):
+            measured = int(exported.measured[priced.days].sum())
+            estimated = int(exported.estimated[priced.days].sum())
+            income = int(rule.feed_in([measured + estimated], price=priced.price)[0])
+            pay(poster, bill, shared(income, measured, estimated), "feed_in@1", priced.rows)
+    return fed
+
+
+def _feed_in_prices(poster: Poster, connection: Connection, seller: str) -> Sequence[Priced]:
+    days: dict[tuple[Decimal, tuple[Row, ...]], list[int]] = defaultdict(list)
+    for i, day in enumerate(poster.out.days):
+        try:
+            price = feed_in_price(poster.choices.resolve, connection, day)
+        except FactorError as error:
+            poster.choices.missing([seller], "electricity feed-in", day, error)
+            break
+        if price is not None:
+            days[price.value, price.rows].append(i)
+    return [Priced(np.array(index), value, rows) for (value, rows), index in days.items()]
+
+
+def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]:
+    """basic_charge@1 once per connection, on its greatest quarter hour over all its feeders."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, bill in bills.items():
+        if {bill.payer, bill.payee} & poster.wanted:
+            rows[bill.subject.connection].append(row)
+    found = []
+    for name, members in sorted(rows.items()):
+        connection = poster.flows.park.connections[name]
+        try:
+            charge = basic_charge(poster.choices.resolve, connection, poster.out.days[-1])
+        except LujinError as error:
+            poster.failed([connection.enterprise], "electricity basic charge", error)
+            continue
+        if charge is not None:
+            poster.problems.extend(charge.problems)
+            found.append(_charge(poster, bills[members[0]], charge, members))
+    return tuple(found)
+
+
+def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]) -> Charge:
+    energy = poster.flows.energy
+    quarter = energy.total[np.array(rows)].sum(axis=0)
+    peak = int(quarter.argmax())
+    demand = Decimal(int(quarter[peak]) * 4) / 1000
+    billed = charge.billed(demand)
+    assert billed is not None, "a known demand always gives a billed one"
+    amount = rule.basic_charge([round(billed * 1000)], price=charge.price)
+    item = f"{charge.basis}_charge"
+    cost = Split(amount, np.zeros_like(amount))
+    if energy.estimated[np.array(rows), peak].any() and charge.basis == "demand":
+        cost = Split(cost.estimated, cost.measured)
+    pay(poster, replace(bill, item=item), cost, "basic_charge@1", charge.rows)
+    at = energy.grid.slot_start(peak) if quarter[peak] > 0 else None
+    return Charge(
+        bill.subject.connection, bill.payer, demand, at, billed, charge.unit, charge.price, int(amount[0])
+    )

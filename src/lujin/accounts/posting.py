@@ -1,0 +1,93 @@
+"""Posting (记账): the ledger lines of one month, a pure function of park, interval energy and published rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import polars as pl
+
+from lujin.accounts.carbon import post_carbon
+from lujin.accounts.choose import Choices
+from lujin.accounts.claims import claims_of_month
+from lujin.accounts.flows import month_flows
+from lujin.accounts.lines import Book, LineBook
+from lujin.accounts.money import Charge, post_money
+from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
+from lujin.accounts.physical import period_sums, post_coal, post_energy
+from lujin.accounts.poster import Poster
+from lujin.accounts.subjects import SubjectEnergy
+from lujin.errors import Problem
+from lujin.park.model import Park
+from lujin.reference import Resolve, Row
+
+CARBON_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+
+
+@dataclass(frozen=True, eq=False)
+class MonthLines:
+    """Lines of one month, and what is worth saying about them.
+
+    ``lines``: see ``lines.SCHEMA``, sorted, keys unique per day. ``problems``: errors are lines that could not
+    be posted, warnings concern lines that were. ``charges``: how the basic charges came about. ``rows``: the
+    published rows used. ``packs``: book → pack id.
+    """
+
+    lines: pl.DataFrame
+    problems: list[Problem]
+    charges: tuple[Charge, ...]
+    rows: tuple[Row, ...]
+    packs: dict[str, str]
+
+    @property
+    def unverified(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.confidence != "verified")
+
+
+def books_of(park: Park) -> dict[Book, Pack]:
+    """The pack of every book that is kept: ``physical`` always, a carbon book if the park names a pack for it.
+
+    InputError: an unknown pack, or one made for another book.
+    """
+    found: dict[Book, Pack] = {"physical": pack(park.packs.get("physical", DEFAULT_PHYSICAL), "physical")}
+    for book in CARBON_BOOKS:
+        if book in park.packs:
+            found[book] = pack(park.packs[book], book)
+    return found
+
+
+def month_lines(
+    park: Park, energy: SubjectEnergy, resolve: Resolve, enterprises: Collection[str] | None = None
+) -> MonthLines:
+    """The lines of ``enterprises`` (None: all) for the month of ``energy``.
+
+    The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
+    enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
+    money on the last day of the month. Where no published row answers, those lines are left out and a problem
+    says so; the rest goes on. InputError: a pack that does not exist.
+    """
+    kept = books_of(park)
+    wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
+    flows = month_flows(park, energy)
+    days = energy.grid.days
+    poster = Poster(flows, Choices(resolve, days, park.factor_date), wanted, LineBook(days))
+    periods = period_sums(poster)
+    post_energy(poster, periods)
+    if coal := kept["physical"].coal:
+        post_coal(poster, coal)
+    charges = post_money(poster, periods)
+    claimed, problems = claims_of_month(park, energy.grid.month)
+    poster.problems.extend(problems)
+    for book in CARBON_BOOKS:
+        if book in kept:
+            post_carbon(poster, kept[book], book, claimed)
+    used = tuple(row for _, row in sorted(poster.choices.used.items()))
+    said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
+    by_text = {(p.text(), p.severity): p for p in poster.problems}
+    return MonthLines(
+        poster.out.frame(),
+        [*poster.choices.problems(), *(by_text[key] for key in said)],
+        charges,
+        used,
+        {book: chosen.id for book, chosen in kept.items()},
+    )
