@@ -16,10 +16,11 @@ from lujin.demo.cogeneration import diesel, plant
 from lujin.demo.days import Horizon, temperatures
 from lujin.demo.exports import truth, write_arrivals
 from lujin.demo.graph import park as make_park
+from lujin.demo.groups import grouped
 from lujin.demo.inputs import Profiles, folder
 from lujin.demo.inputs import enterprises as read_enterprises
 from lujin.demo.loads import Shapes
-from lujin.demo.metering import Bench, Device, boiler_group, shared_feeder
+from lujin.demo.metering import Bench, Device
 from lujin.demo.streams import Amounts, Story, Stream, electricity, heat_and_gas, water_and_air
 from lujin.demo.tables import write_days, write_reference
 from lujin.errors import N_, InputError, Problem
@@ -90,14 +91,10 @@ def _streams(story: Story, seed: int) -> tuple[list[Stream], dict[str, Amounts]]
 
 
 def _devices(story: Story, streams: list[Stream], seed: int) -> list[Device]:
-    by_id = {stream.id: stream for stream in streams}
-    special = [*shared_feeder(story, seed, by_id), *boiler_group(story, seed, by_id)]
-    metered = {device.stream for device in special} | {
-        f"GRID-{story.by_role[role].id}" for role in ("split_parent", "split_child")
-    }
-    metered.add(f"GAS-{story.by_role['boilers'].id}")
-    plain = Bench(story, seed).devices([stream for stream in streams if stream.id not in metered])
-    return [*plain, *special]
+    bench = Bench(story, seed)
+    groups = grouped(bench, {stream.id: stream for stream in streams})
+    done = {device.stream for device in groups}
+    return [*bench.devices([stream for stream in streams if stream.id not in done]), *groups]
 
 
 def _write_facts(target: Path, park: Park) -> None:

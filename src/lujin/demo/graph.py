@@ -28,7 +28,12 @@ from lujin.park.model import (
 )
 
 REGION, ZONE = "广东", "东西两翼(肇庆)"
-PACKS = {"location": "ghgp-location@1", "market": "ghgp-market@1", "regulatory": "gbt32150@1"}
+PACKS = {
+    "physical": "energy-gbt2589@1",
+    "location": "ghgp-location@1",
+    "market": "ghgp-market@1",
+    "regulatory": "gbt32151-2024@1",
+}
 _TRANSFORMERS = (315, 400, 500, 630, 800, 1000, 1250, 1600, 2000, 2500, 3150, 4000, 5000, 6300, 8000, 10000)
 _OUTSIDE: tuple[tuple[str, NodeKind, str, str], ...] = (
     ("GRID", "grid", "公共电网", "Public grid"),

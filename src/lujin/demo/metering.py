@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -221,7 +221,7 @@ class Bench:
         """The main meter as ``enterprises.csv`` says, sub-meters as interval meters."""
         e = next(e for e in self.story.enterprises if e.id in (stream.source, stream.target))
         if stream.source != "GRID":
-            return self._sub_meters(stream, e.voltage)
+            return [self.sub_meter(stream, f"{stream.id}-1", e.voltage)]
         kind, channel = e.meter, e.channel
         if kind != "register":
             meter = self._interval_meter(stream, e.voltage, f"{e.id}-EL1", power=kind == "power")
@@ -241,24 +241,11 @@ class Bench:
             capacity=limit(stream, Fraction(1000)),
         )
 
-    def _sub_meters(self, stream: Stream, voltage: str) -> list[Device]:
-        """Generators in two machines; PV, battery and export each by one meter."""
-        horizon = self.story.horizon
-        kwh = to_base("kWh", "electricity")
-        if stream.id.startswith("CHP1"):
-            first = replace(stream, amounts=stream.amounts * 3 // 5)
-            machines = (first, replace(stream, amounts=stream.amounts - first.amounts))
-            return [
-                intervals(
-                    self._interval_meter(part, voltage, f"{stream.id}-G{n}", power=False),
-                    part,
-                    Counter.of(part, horizon, kwh, 2),
-                    "bulk",
-                )
-                for n, part in enumerate(machines, 1)
-            ]
-        meter = self._interval_meter(stream, voltage, f"{stream.id}-1", power=False)
-        return [intervals(meter, stream, Counter.of(stream, horizon, kwh, 2), "bulk")]
+    def sub_meter(self, stream: Stream, name: str, voltage: str) -> Device:
+        """An interval meter inside the fence: PV, battery, export, one of several machines."""
+        meter = self._interval_meter(stream, voltage, name, power=False)
+        counter = Counter.of(stream, self.story.horizon, to_base("kWh", "electricity"), 2)
+        return intervals(meter, stream, counter, "bulk")
 
     def _registers(self, stream: Stream, voltage: str, channel: str) -> list[Device]:
         e = next(e for e in self.story.enterprises if e.id == stream.target)
@@ -294,54 +281,6 @@ class Bench:
         """What a register shows at first, in hundredths: some years of use."""
         numbers = np.random.default_rng([self.seed, *name.encode()])
         return int(numbers.integers(1_000_00, 60_000_00))
-
-
-def shared_feeder(story: Story, seed: int, streams: Mapping[str, Stream]) -> list[Device]:
-    """The metering of the works that splits: one feeder meter, one sub-meter, the parent by difference."""
-    parent, child = story.by_role["split_parent"], story.by_role["split_child"]
-    own, part = streams[f"GRID-{parent.id}"], streams[f"GRID-{child.id}"]
-    feeder = replace(own, amounts=own.amounts + part.amounts)
-    bench = Bench(story, seed)
-    main = bench.electric(replace(feeder, id="FEEDER"))[0]
-    below = bench.electric(part)[0]
-    feeder_meter = replace(main.meter, id=f"{parent.id}-FEEDER", flow="")
-    at = story.horizon.instant(story.split)
-    virtual = Meter(id=f"{parent.id}-V1", flow=own.id, kind="virtual", terms={feeder_meter.id: Decimal(1)})
-    return [
-        replace(main, meter=feeder_meter, stream="FEEDER"),
-        below,
-        _virtual(replace(virtual, valid_to=at), own),
-        _virtual(
-            replace(
-                virtual,
-                id=f"{parent.id}-V2",
-                terms={feeder_meter.id: Decimal(1), below.meter.id: Decimal(-1)},
-                valid_from=at,
-            ),
-            own,
-        ),
-    ]
-
-
-def boiler_group(story: Story, seed: int, streams: Mapping[str, Stream]) -> list[Device]:
-    """Three gas boilers behind one supply: the supply is the sum of their meters."""
-    e = story.by_role["boilers"]
-    gas = streams[f"GAS-{e.id}"]
-    first, second = gas.amounts // 2, gas.amounts * 3 // 10
-    parts = (first, second, gas.amounts - first - second)
-    bench = Bench(story, seed)
-    devices = []
-    for n, amounts in enumerate(parts, 1):
-        part = replace(gas, id=f"{e.id}-BOILER{n}", amounts=amounts)
-        device = bench.medium(part)[0]
-        devices.append(replace(device, meter=replace(device.meter, id=part.id, flow="")))
-    terms = {device.meter.id: Decimal(1) for device in devices}
-    return [*devices, _virtual(Meter(id=f"{gas.id}-V", flow=gas.id, kind="virtual", unit="Nm3", terms=terms), gas)]
-
-
-def _virtual(meter: Meter, stream: Stream) -> Device:
-    nothing = np.empty(0, np.int64)
-    return Device(meter, stream.id, "", nothing, nothing.astype(np.float64))
 
 
 def _accuracy(voltage: str) -> str:

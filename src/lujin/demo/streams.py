@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lujin.demo.days import Horizon
 from lujin.demo.inputs import Enterprise
-from lujin.demo.loads import Floats, Shapes, hourly
+from lujin.demo.loads import Shapes, hourly
 
 Amounts = NDArray[np.int64]
 
