@@ -1,0 +1,126 @@
+"""A park of any size for the benchmarks: deterministic, with published prices and factors only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+ENTERPRISES = 200
+CARRIERS = ("electricity", "steam", "natural_gas", "compressed_air", "water")
+SUPPLIER = dict(zip(CARRIERS, ("GRID", "HEAT", "GAS", "AIR", "WATERWORKS"), strict=True))
+UNIT = dict(zip(CARRIERS, ("kWh", "GJ", "Nm3", "Nm3", "m3"), strict=True))
+
+HEAD = """\
+[park]
+id = "bench"
+name_zh = "基准园区"
+name_en = "Benchmark park"
+timezone = "Asia/Shanghai"
+region = "山东"
+
+[park.packs]
+physical = "energy-gbt2589@1"
+location = "ghgp-location@1"
+market = "ghgp-market@1"
+regulatory = "gbt32151-2024@1"
+
+[[node]]
+id = "GRID"
+kind = "grid"
+"""
+
+
+def park_toml(meters: int) -> str:
+    """``meters`` register meters spread evenly over 200 enterprises and five carriers."""
+    parts = [HEAD]
+    parts += [f'[[node]]\nid = "{s}"\nkind = "supplier"\n' for s in list(SUPPLIER.values())[1:]]
+    for e in range(ENTERPRISES):
+        parts.append(f'[[node]]\nid = "E{e:03}"\nkind = "enterprise"\nname_zh = "企业{e:03}"\nsector = "C2231"\n')
+        parts.append(
+            f'[[connection]]\nid = "C{e:03}"\nenterprise = "E{e:03}"\nregion = "山东"\nzone = "全省 incl. 青岛 济南"\n'
+            'customer_class = "工商业两部制"\nvoltage = "110kV"\nbasis = "demand"\n'
+            "contract_kw = 4000\ncapacity_kva = 8000\n"
+        )
+        for carrier in CARRIERS:
+            connection = f'connection = "C{e:03}"\n' if carrier == "electricity" else ""
+            parts.append(
+                f'[[flow]]\nid = "E{e:03}-{carrier}"\ncarrier = "{carrier}"\nsource = "{SUPPLIER[carrier]}"\n'
+                f'target = "E{e:03}"\n{connection}'
+            )
+    for m in range(meters):
+        carrier = CARRIERS[m // ENTERPRISES % len(CARRIERS)]
+        parts.append(
+            f'[[meter]]\nid = "M{m:05}"\nflow = "E{m % ENTERPRISES:03}-{carrier}"\nkind = "register"\n'
+            f'unit = "{UNIT[carrier]}"\nmultiplier = 40\ndigits = 8\ninterval = "15min"\n'
+        )
+    parts += [
+        f'[[price]]\ncarrier = "{c}"\nvalue = {v}\nunit = "CNY/{UNIT[c]}"\n'
+        for c, v in (("steam", "70.0"), ("natural_gas", "3.6"), ("compressed_air", "0.09"), ("water", "3.2"))
+    ]
+    return "\n".join(parts)
+
+
+def registers(meters: int, first: datetime, days: int) -> Iterator[pl.DataFrame]:
+    """Readings (meter, time, value) day by day, every quarter hour, sorted by time as exports are."""
+    rng = np.random.default_rng(20260601)
+    ids = pl.Series("meter", [f"M{m:05}" for m in range(meters)])
+    level = rng.uniform(0.2, 4.0, meters)
+    shape = 1 + 0.6 * np.sin((np.arange(96) - 30) / 96 * 2 * np.pi)
+    value = np.round(rng.uniform(1_000, 90_000, meters), 2)
+    for day in range(days):
+        steps = np.round(level[:, None] * shape * rng.uniform(0.8, 1.2, (meters, 96)), 2)
+        curve = np.round(value[:, None] + np.cumsum(steps, axis=1) - steps, 2)
+        value = np.round(value + steps.sum(axis=1), 2)
+        start = first + timedelta(days=day)
+        times = pl.datetime_range(
+            start, start + timedelta(days=1), "15m", closed="left", time_unit="us", time_zone="UTC", eager=True
+        )
+        yield pl.DataFrame(
+            {
+                "meter": np.tile(np.arange(meters), 96),
+                "time": np.repeat(np.arange(96), meters),
+                "value": curve.T.ravel(),
+            }
+        ).select(
+            pl.lit(ids).gather(pl.col("meter")).alias("meter"),
+            pl.lit(times).gather(pl.col("time")).alias("time"),
+            "value",
+        )
+
+
+def write_park(directory: Path, meters: int) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "park.toml").write_text(park_toml(meters), encoding="utf-8")
+
+
+def write_parquet(path: Path, meters: int, first: datetime, days: int) -> int:
+    """One Parquet file a month-long export would be; returns its rows."""
+    frames = list(registers(meters, first, days))
+    frame = pl.concat(frames)
+    frame.write_parquet(path)
+    return frame.height
+
+
+def write_csv(path: Path, meters: int, first: datetime, target_bytes: int) -> int:
+    """A long CSV in local time of about ``target_bytes``; returns its rows."""
+    rows = 0
+    with path.open("wb") as file:
+        file.write("表号,采集时间,示数\n".encode())
+        for frame in registers(meters, first, 10_000):
+            frame.with_columns(
+                pl.col("time").dt.convert_time_zone("Asia/Shanghai").dt.strftime("%Y-%m-%d %H:%M:%S")
+            ).write_csv(file, include_header=False)
+            rows += frame.height
+            if file.tell() >= target_bytes:
+                return rows
+    return rows
+
+
+JUNE = datetime(2026, 5, 31, 16, tzinfo=UTC)
+JULY = datetime(2026, 6, 30, 16, tzinfo=UTC)
+YEAR = datetime(2025, 8, 31, 16, tzinfo=UTC)
+concat = pl.concat

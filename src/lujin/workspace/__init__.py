@@ -1,0 +1,1 @@
+"""One park's directory, opened."""

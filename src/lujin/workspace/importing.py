@@ -1,0 +1,1 @@
+def recover(workspace): pass

@@ -1,0 +1,103 @@
+"""What a run has to post: the months and enterprises whose facts are newer than their postings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from lujin.park import Park, flow_terms
+from lujin.park.calendar import month_start, next_month
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One month to post for some enterprises. ``reasons``: why, per enterprise."""
+
+    month: int
+    reasons: Mapping[str, str]
+
+    @property
+    def enterprises(self) -> frozenset[str]:
+        return frozenset(self.reasons)
+
+
+def enterprises_of_meters(park: Park) -> Mapping[str, frozenset[str]]:
+    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target)."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for flow, terms in flow_terms(park).items():
+        record = park.flows[flow]
+        owners = {park.owner(record.source), park.owner(record.target)} - {""}
+        for term in terms:
+            found[term.meter] |= owners
+    return {meter: frozenset(owners) for meter, owners in found.items()}
+
+
+def meters_of_enterprises(park: Park, enterprises: Iterable[str]) -> tuple[str, ...]:
+    """Meters of every flow that touches one of the enterprises, in file order."""
+    wanted = frozenset(enterprises)
+    meters = enterprises_of_meters(park)
+    return tuple(m for m in park.meters if meters.get(m, frozenset()) & wanted)
+
+
+def present(park: Park, enterprise: str, month: int) -> bool:
+    """Whether the enterprise is in the park at some time of the month."""
+    node = park.nodes[enterprise]
+    start = month_start(month, park.timezone)
+    end = month_start(next_month(month), park.timezone)
+    return (node.valid_from is None or node.valid_from < end) and (node.valid_to is None or node.valid_to > start)
+
+
+def plan(
+    park: Park,
+    digests: Mapping[str, str],
+    touched: pl.DataFrame,
+    posted: pl.DataFrame,
+    meter_ids: Mapping[int, str],
+    corrections: frozenset[int] = frozenset(),
+    month: int | None = None,
+) -> list[Work]:
+    """The work that brings every posting up to the facts.
+
+    ``digests``: enterprise → digest of its part of the park. ``touched``: (month, meter key, source), the last
+    source that touched each pair. ``posted``: (month, enterprise, source, park_digest), the last posting.
+    ``corrections``: the sources that correct earlier readings. Only ``month`` if given. Order does not matter: the same facts give the same work.
+    """
+    owners = enterprises_of_meters(park)
+    newest: dict[tuple[int, str], int] = {}
+    for at, meter, source in touched.select("month", "meter", "source").iter_rows():
+        for enterprise in owners.get(meter_ids.get(meter, ""), ()):
+            newest[at, enterprise] = max(source, newest.get((at, enterprise), 0))
+    done = {
+        (at, enterprise): (source, digest)
+        for at, enterprise, source, digest in posted.select(
+            "month", "enterprise", "source", "park_digest"
+        ).iter_rows()
+    }
+    months = {at for at, _ in newest} | {at for at, _ in done}
+    work = []
+    for at in sorted(months if month is None else months & {month}):
+        reasons = {
+            enterprise: reason
+            for enterprise in digests
+            if present(park, enterprise, at) or (at, enterprise) in done
+            if (
+                reason := _reason(
+                    done.get((at, enterprise)), newest.get((at, enterprise), 0), digests[enterprise], corrections
+                )
+            )
+        }
+        if reasons:
+            work.append(Work(at, reasons))
+    return work
+
+
+def _reason(done: tuple[int, str] | None, newest: int, digest: str, corrections: frozenset[int]) -> str:
+    if done is None:
+        return "initial"
+    source, posted_digest = done
+    if newest > source:
+        return "correction" if newest in corrections else "late_reading"
+    return "park_change" if posted_digest != digest else ""

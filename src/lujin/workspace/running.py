@@ -1,0 +1,240 @@
+"""From facts to postings: each touched month is computed again from its readings, and the difference posted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lujin.accounts.facts import PinnedResolve, record_completeness, record_park, record_reference
+from lujin.accounts.ledger import post, posted_through
+from lujin.accounts.posting import MonthLines, month_lines
+from lujin.database import writing
+from lujin.errors import N_, InputError, Problem, Translate, as_written
+from lujin.park import digest, digests, dumps
+from lujin.park.calendar import month_grid
+from lujin.readings.intervals import Event
+from lujin.readings.sources import last_committed, sources, touched_since
+from lujin.reference import Reference
+from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
+from lujin.workspace.importing import recover
+from lujin.workspace.plan import Work, meters_of_enterprises, plan
+from lujin.workspace.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from lujin.workspace.core import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class MonthReport:
+    """What a run did to one month. ``reasons``: how many enterprises were posted for which reason."""
+
+    month: int
+    reasons: Mapping[str, int]
+    enterprises: int
+    meters: int
+    readings: int
+    entries: int
+    expected: int
+    estimated: int
+    missing: int
+    suspect: int
+    events: tuple[Event, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def completeness(self) -> float | None:
+        """Part of the expected slots for which a reading stands, 0 to 1; None if none is expected."""
+        return None if not self.expected else 1 - (self.estimated + self.missing) / self.expected
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        names = ("month", "enterprises", "meters", "readings", "entries", "expected", "estimated", "missing")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "suspect": self.suspect,
+            "completeness": self.completeness,
+            "reasons": dict(self.reasons),
+            "events": len(self.events),
+            "problems": [p.as_dict(translate) for p in self.problems],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class RunReport:
+    months: tuple[MonthReport, ...] = ()
+    seconds: float = 0.0
+    recorded_at: datetime = field(default_factory=lambda: datetime.fromtimestamp(0, UTC))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Problems of all months, each sentence once."""
+        return tuple({p.text(): p for month in self.months for p in month.problems}.values())
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        return {
+            "recorded_at": self.recorded_at.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "readings": sum(m.readings for m in self.months),
+            "entries": sum(m.entries for m in self.months),
+            "months": [m.as_dict(translate) for m in self.months],
+        }
+
+
+def run(workspace: Workspace, month: int | None = None, *, progress: Progress = silent) -> RunReport:
+    """Post every month and enterprise whose facts are newer than its postings."""
+    started = time.perf_counter()
+    with workspace.writing("run"):
+        recover(workspace)
+        now = workspace.clock()
+        reference = _record_facts(workspace, now)
+        digests = enterprise_digests(workspace)
+        with workspace.engine.connect() as connection:
+            posted = posted_through(connection)
+        touched = touched_since(workspace.engine, 0)
+        ids = {key: name for name, key in workspace.meter_keys().items()}
+        work = plan(workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), month)
+        reports = _post_all(workspace, work, reference, digests, now, progress, renew=False)
+    return RunReport(reports, time.perf_counter() - started, now)
+
+
+def restate(
+    workspace: Workspace,
+    months: Sequence[int],
+    enterprises: Sequence[str] | None = None,
+    *,
+    progress: Progress = silent,
+) -> RunReport:
+    """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``."""
+    started = time.perf_counter()
+    with workspace.writing("restate"):
+        recover(workspace)
+        now = workspace.clock()
+        reference = _record_facts(workspace, now)
+        with workspace.engine.connect() as connection:
+            posted = posted_through(connection)
+        work = [Work(m, dict.fromkeys(_posted_in(posted, m, enterprises), "restatement")) for m in sorted(months)]
+        digests = enterprise_digests(workspace)
+        reports = _post_all(workspace, work, reference, digests, now, progress, renew=True)
+    return RunReport(reports, time.perf_counter() - started, now)
+
+
+def enterprise_digests(workspace: Workspace) -> dict[str, str]:
+    return dict(digests(workspace.park))
+
+
+def _record_facts(workspace: Workspace, now: datetime) -> Reference:
+    """The park and the reference as they are in the files become facts known from ``now`` on."""
+    rows = workspace.reference_rows
+    with writing(workspace.engine) as connection:
+        record_park(connection, dumps(workspace.park), digest(workspace.park), now)
+        record_reference(connection, rows, now)
+    return Reference(rows)
+
+
+def _corrections(workspace: Workspace, touched: pl.DataFrame) -> frozenset[int]:
+    arrived = sources(workspace.engine, touched["source"].unique().to_list())
+    return frozenset(s.number for s in arrived if s.counts.get("corrects"))
+
+
+def _posted_in(posted: pl.DataFrame, month: int, enterprises: Sequence[str] | None) -> list[str]:
+    found: list[str] = posted.filter(pl.col("month") == month)["enterprise"].to_list()
+    wanted = found if enterprises is None else list(enterprises)
+    if not found or set(wanted) - set(found):
+        raise InputError(
+            Problem(
+                N_("{month} is not posted for {enterprises}"),
+                {"month": month, "enterprises": ", ".join(sorted(set(wanted) - set(found))) or "*"},
+                N_("post it first with: lujin run; see lujin status for what is posted"),
+            )
+        )
+    return wanted
+
+
+def _post_all(
+    workspace: Workspace,
+    work: Sequence[Work],
+    reference: Reference,
+    digests: Mapping[str, str],
+    now: datetime,
+    progress: Progress,
+    *,
+    renew: bool,
+) -> tuple[MonthReport, ...]:
+    known = last_committed(workspace.engine)
+    reports = []
+    for done, item in enumerate(work):
+        progress(N_("posting months"), done, len(work))
+        reports.append(post_month(workspace, item, reference, digests, known, now, renew=renew))
+    if work:
+        progress(N_("posting months"), len(work), len(work))
+    return tuple(reports)
+
+
+def post_month(
+    workspace: Workspace,
+    work: Work,
+    reference: Reference,
+    digests: Mapping[str, str],
+    known: int,
+    now: datetime,
+    *,
+    renew: bool,
+) -> MonthReport:
+    """Compute one month for some enterprises and post it, in one transaction."""
+    energy = energy_of(workspace, work.month, work.enterprises, now)
+    with writing(workspace.engine) as connection:
+        resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)
+        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises)
+        entries = post(
+            connection,
+            work.month,
+            lines.lines,
+            enterprises=work.enterprises,
+            recorded_at=now,
+            source=known,
+            reason=work.reasons,
+            packs=lines.packs,
+            park_digest={e: digests.get(e, "") for e in work.enterprises},
+            input_digest=input_digests(energy.subjects, workspace.park, work.enterprises),
+            choices_digest=resolve.digest(),
+        )
+        resolve.record(connection, work.month, now)
+        record_completeness(connection, work.month, energy.completeness, known, now)
+    return _report(work, energy, lines, len(entries))
+
+
+def energy_of(
+    workspace: Workspace, month: int, enterprises: Collection[str], until: datetime, as_of: datetime | None = None
+) -> MonthEnergy:
+    park = workspace.park
+    meters = meters_of_enterprises(park, enterprises)
+    grid = month_grid(month, park.timezone)
+    keys = workspace.meter_keys()
+    return month_energy(park, workspace.store, keys, meters, grid, int(until.timestamp()), as_of)
+
+
+def _report(work: Work, energy: MonthEnergy, lines: MonthLines, entries: int) -> MonthReport:
+    counts = energy.completeness
+    reasons = list(work.reasons.values())
+
+    def slots(name: str) -> int:
+        return int(counts[name].sum()) if counts.height else 0
+
+    return MonthReport(
+        month=work.month,
+        reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        enterprises=len(reasons),
+        meters=counts.height,
+        readings=energy.readings,
+        entries=entries,
+        expected=slots("expected"),
+        estimated=slots("estimated"),
+        missing=slots("missing"),
+        suspect=slots("suspect"),
+        events=energy.events,
+        problems=tuple(lines.problems),
+    )
