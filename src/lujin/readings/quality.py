@@ -14,7 +14,7 @@ import numpy as np
 from lujin.park.calendar import SLOT_SECONDS, Grid
 from lujin.readings.flags import Flag, bits
 from lujin.readings.intervals import Bools, FlagBits, Floats, Ints
-from lujin.readings.rhythm import QUARTERS, Days, Singles, clock_shifts, runs, unit_jumps
+from lujin.readings.rhythm import QUARTERS, Days, Singles, clock_shifts, unit_jumps
 from lujin.readings.specs import MeterSpec
 
 # SPIKE: this many times the greater neighbour, and the meter's own 0.5 % highest rises above both neighbours.
@@ -110,24 +110,27 @@ def _standstills(amount: Ints, measured: Bools, rest: Bools, grid: Grid) -> Flag
     known = np.zeros(amount.shape, np.bool_)
     known[:, 1:] = measured[:, 1:] & measured[:, :-1]
     odds = _odds_of_moving(known & ~same, known, rest, grid)
-    cell = rest[grid.day].astype(np.int64) * QUARTERS + grid.quarter
+    reached = np.cumsum(odds, axis=1)
     zero = (amount == 0) & measured
     often_zero = zero.sum(axis=1) > np.maximum(_OFTEN_ZERO * measured.sum(axis=1), _FLAT_ZERO_SLOTS)
+    # Column 0 is never the same as before it, so a run of the flattened array stays within one meter.
+    edges = np.flatnonzero(np.diff(np.append(same.reshape(-1), False), prepend=False))
+    first, last = edges[::2], edges[1::2] - 1
+    meter = first // amount.shape[1]
+    least = np.where(often_zero[meter] & zero.reshape(-1)[first], _FLAT_ZERO_SLOTS, _FLAT_SLOTS)
+    improbable = reached.reshape(-1)[last] - reached.reshape(-1)[first - 1] >= _FLAT_ODDS
     marked = np.zeros(amount.shape, np.bool_)
-    for m in range(len(amount)):
-        for first, last in runs(same[m]):
-            least = _FLAT_ZERO_SLOTS if often_zero[m] and amount[m, first] == 0 else _FLAT_SLOTS
-            if last - first + 1 >= least and odds[m, cell[first:last]].sum() >= _FLAT_ODDS:
-                marked[m, first - 1 : last] = True
+    for begin, end in np.column_stack([first, last])[(last - first + 2 >= least) & improbable]:
+        marked.reshape(-1)[begin - 1 : end + 1] = True
     return np.where(marked, bits(Flag.FLATLINE), np.uint16(0))
 
 
 def _odds_of_moving(moved: Bools, known: Bools, rest: Bools, grid: Grid) -> Floats:
-    """−ln of the probability of standing still [meters, 2 * 96], per kind of day and quarter hour."""
+    """−ln of the probability that a slot equals the one before [meters, slots], from similar quarter hours."""
     cell = rest[grid.day].astype(np.int64) * QUARTERS + grid.quarter
     order = np.argsort(cell, kind="stable")
     starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
     moves, times = np.zeros((len(moved), 2 * QUARTERS)), np.zeros((len(moved), 2 * QUARTERS))
     moves[:, cell[order][starts]] = np.add.reduceat(moved[:, order], starts, axis=1, dtype=np.int64)
     times[:, cell[order][starts]] = np.add.reduceat(known[:, order], starts, axis=1, dtype=np.int64)
-    return -np.log1p(-(moves + 0.02) / (times + 1))
+    return -np.log1p(-(moves + 0.02) / (times + 1))[:, cell]

@@ -25,7 +25,7 @@ _JUMP = 30.0
 _JUMP_PEAK = 3.0  # upwards, some block must also pass this many times the usual daily peak
 _DROP_BLOCKS = 6  # downwards, a run must last 18 h: shorter ones are machines at rest
 _DROP_SHAPE = 0.35  # and keep the usual shape: spread of log10(level / usual) at most this
-_EDGE = 10.0  # a run is extended over neighbouring slots beyond this ratio
+_EDGE = 10.0  # every slot of a block is beyond this, and so are the slots by which a run is extended
 # CLOCK
 _LAGS = tuple(range(-8, 9))  # quarter hours
 _LEAST_LAG = 2
@@ -75,9 +75,9 @@ def unit_jumps(days: Days, meters: Bools) -> FlagBits:
     usual = _usual_blocks(mean, count > 0, days.rest)
     peak = row_median(days.level.max(axis=2), count.sum(axis=2) >= QUARTERS // 2)
     ready = (count >= 6) & (usual > 0) & meters[:, None, None]
-    up = ready & (lowest >= _JUMP * usual)
+    up = ready & (mean >= _JUMP * usual) & (lowest >= _EDGE * usual)
     far = up & (mean >= _JUMP_PEAK * peak[:, None, None])
-    down = ready & (highest <= usual / _JUMP) & (highest > 0)
+    down = ready & (mean <= usual / _JUMP) & (highest <= usual / _EDGE) & (highest > 0)
     marked = np.zeros(days.level.shape, np.bool_)
     blocks = len(days.rest) * _BLOCKS
     for m in np.flatnonzero(far.any(axis=(1, 2)) | (down.sum(axis=(1, 2)) >= _DROP_BLOCKS)):
