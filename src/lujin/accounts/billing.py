@@ -42,7 +42,7 @@ class Priced:
 def pay(poster: Poster, bill: Bill, cost: Split, rule_id: str, rows: Sequence[Row] = (), period: str = "") -> None:
     """The payer's line and, where the payee has an account in the park, the payee's. ``cost``: one amount."""
     last = len(poster.out.days) - 1
-    month = cost.map(lambda a: np.pad(a.reshape(1, 1), ((0, 0), (last, 0))))
+    month = cost.map(lambda a: np.broadcast_to(a.reshape(1, 1), (1, last + 1)))
     for enterprise, inward, partner, item in (
         (bill.payer, True, bill.payee, bill.item),
         (bill.payee, False, bill.payer, bill.income),

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from lujin.accounts import rules as rule
-from lujin.accounts.choose import Segment
+from lujin.accounts.choose import Segment, listed
 from lujin.accounts.claims import Cells, Claimed, shares_of
 from lujin.accounts.flows import Leg, Split, grouped_legs, resold
 from lujin.accounts.lines import Book
@@ -54,19 +54,23 @@ def _counted(poster: Poster, legs: Sequence[Leg], exports: Exports) -> list[tupl
         return [*found, (outgoing, flows.of(outgoing))]
     generated = _generated(poster)
     for key, members in grouped_legs(legs).items():
-        outward = [leg for leg in members if not leg.inward]
-        if outward and (back := resold(flows, members, generated.get(key, 0))) is not None:
-            found.append((outward, back))
+        if (back := resold(flows, members, generated.get(key, 0))) is not None:
+            found.append(back)
     return found
 
 
 def _generated(poster: Poster) -> Mapping[tuple[str, str], int]:
-    """(enterprise, carrier) → what its own generators and processes gave in the month [base units]."""
+    """(enterprise, carrier) → what its own generators and processes gave in the month [base units].
+
+    Without renewable power that went straight to a neighbour: it never mixed with the rest.
+    """
     flows = poster.flows
+    straight = {leg.row for leg in flows.legs if leg.direct}
     totals = flows.days.total.sum(axis=1)
     found: dict[tuple[str, str], int] = defaultdict(int)
     for row, subject, owner in flows.generated():
-        found[owner, subject.carrier] += int(totals[row])
+        if row not in straight:
+            found[owner, subject.carrier] += int(totals[row])
     for row, subject, owner in flows.internal:
         if flows.park.nodes[subject.source].kind == "process":
             found[owner, subject.carrier] += int(totals[row])
@@ -162,7 +166,7 @@ def _combustion(gas: str, rows: tuple[Row, ...], carrier: Carrier) -> Convert:
 def _no_parameters(carrier: Carrier, enterprises: set[str]) -> Problem:
     return Problem(
         N_("{enterprise}: no published parameters for burning {carrier}, its emissions are not posted"),
-        {"enterprise": ", ".join(sorted(enterprises)), "carrier": carrier.id},
+        {"enterprise": listed(enterprises), "carrier": carrier.id},
         N_("declare the carrier in the park with the name of a fuel in the fuel table"),
         severity="warning",
     )
@@ -210,7 +214,7 @@ def _post_heat(poster: Poster, rules: HeatRules, book: Book) -> None:
             poster.problems.append(
                 Problem(
                     N_("{enterprise}: no published factor for {carrier}, its emissions are not posted"),
-                    {"enterprise": ", ".join(sorted(buyers)), "carrier": carrier_id},
+                    {"enterprise": listed(buyers), "carrier": carrier_id},
                     N_("measure the electricity or heat that makes it as flows of their own"),
                     severity="warning",
                 )

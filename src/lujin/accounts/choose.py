@@ -30,6 +30,16 @@ class Segment:
         return joined(self.rows)
 
 
+def listed(enterprises: Iterable[str]) -> str:
+    """A few names, and how many there are in all.
+
+    >>> listed(["b", "a"]), listed("abcdefg")
+    ('a, b', 'a, b, c, d, e … (7)')
+    """
+    names = sorted(enterprises)
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} … ({len(names)})"
+
+
 def joined(rows: Iterable[Row]) -> str:
     """Row ids as a line carries them.
 
@@ -79,7 +89,7 @@ class Choices:
             Problem(
                 N_("{enterprise}: no factor for {carrier} on {date}, these lines are not posted: {reason}"),
                 {
-                    "enterprise": ", ".join(sorted(enterprises)),
+                    "enterprise": listed(enterprises),
                     "carrier": carrier,
                     "date": day,
                     "reason": error.text(),
@@ -92,10 +102,8 @@ class Choices:
         found += [
             Problem(
                 N_("an unverified value was used: {row} = {value} {unit}"),
-                {"row": row.id, "value": row.values["value"], "unit": row.unit},
-                N_("check it against its source ({source}) and add it to the park's reference folder").replace(
-                    "{source}", row.source.replace("{", "(").replace("}", ")")
-                ),
+                {"row": row.id, "value": row.values["value"], "unit": row.unit, "source": row.source},
+                N_("check it against its source ({source}) and add it to the park's reference folder"),
                 severity="warning",
             )
             for row in self.unverified()

@@ -139,26 +139,29 @@ def grouped_legs(legs: Iterable[Leg]) -> Mapping[tuple[str, str], list[Leg]]:
     return groups
 
 
-def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> Split | None:
+def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list[Leg], Split] | None:
     """Of what one enterprise gave away of one carrier, the part that it must have bought before [out legs, days].
 
     What leaves is taken from own generation first; only what is left must have come in. Over the month:
     resold = min(max(out − generated, 0), in). It belongs to the receiver's use, not the reseller's (GHG
-    Protocol Scope 2 Guidance 5.4: purchased energy sold on is not scope 2 of the seller). None: nothing.
+    Protocol Scope 2 Guidance 5.4: purchased energy sold on is not scope 2 of the seller). ``generated`` is
+    without what went straight to a neighbour; straight power from a neighbour counts as generated. None:
+    nothing was resold.
     """
-    outward = flows.of([leg for leg in legs if not leg.inward])
-    incoming = [leg for leg in legs if leg.inward]
-    bought = int(flows.of([leg for leg in incoming if not leg.direct]).total.sum())
-    own = generated + int(flows.of([leg for leg in incoming if leg.direct]).total.sum())
-    out = int(outward.total.sum())
-    amount = min(max(out - own, 0), max(bought, 0))
+    outward = [leg for leg in legs if not leg.inward and not leg.direct]
+    given = flows.of(outward)
+    bought, straight = (
+        int(flows.of([leg for leg in legs if leg.inward and leg.direct is direct]).total.sum())
+        for direct in (False, True)
+    )
+    out = int(given.total.sum())
+    amount = min(max(out - generated - straight, 0), max(bought, 0))
     if amount == 0:
         return None
     if amount == out:
-        return outward
-    cells = np.stack([np.maximum(outward.measured, 0), np.maximum(outward.estimated, 0)])
-    labels = [str(leg.subject) for leg in legs if not leg.inward]
-    ids = [f"{label}|{d:02}|{q}" for q in "me" for label in labels for d in range(cells.shape[2])]
+        return outward, given
+    cells = np.stack([np.maximum(given.measured, 0), np.maximum(given.estimated, 0)])
+    ids = [f"{leg.subject}|{d:02}|{q}" for q in "me" for leg in outward for d in range(cells.shape[2])]
     shares = largest_remainder(amount, cells.ravel().tolist(), ids)
     measured, estimated = np.array(shares, dtype=np.int64).reshape(cells.shape)
-    return Split(measured, estimated)
+    return outward, Split(measured, estimated)

@@ -140,6 +140,7 @@ def _explain_unpriced(poster: Poster, bill: Bill, used: Split, table: PriceTable
 def _post_feed_in(poster: Poster, periods: Mapping[int, Split]) -> set[int]:
     """feed_in@1 · what the grid pays for exports through a connection that names a price item (上网)."""
     park = poster.flows.park
+    prices: dict[Connection, PriceTable] = {}
     fed = set()
     for row in periods:
         subject = poster.flows.subjects[row]
@@ -150,7 +151,12 @@ def _post_feed_in(poster: Poster, periods: Mapping[int, Split]) -> set[int]:
         fed.add(row)
         bill = Bill(subject.target, seller, subject, "", "feed_in")
         exported = poster.flows.days.at(row)
-        for priced in _feed_in_prices(poster, connection, seller):
+        tariff = replace(tariff_class(connection), feed_in=connection.feed_in)
+        if tariff not in prices:
+            prices[tariff] = _feed_in_table(poster, tariff)
+        if (failure := prices[tariff].failure) is not None:
+            poster.choices.missing([seller], "electricity feed-in", *failure)
+        for priced in prices[tariff].by_period.get("", ()):
             measured = int(exported.measured[priced.days].sum())
             estimated = int(exported.estimated[priced.days].sum())
             income = int(rule.feed_in([measured + estimated], price=priced.price)[0])
@@ -158,17 +164,19 @@ def _post_feed_in(poster: Poster, periods: Mapping[int, Split]) -> set[int]:
     return fed
 
 
-def _feed_in_prices(poster: Poster, connection: Connection, seller: str) -> Sequence[Priced]:
+def _feed_in_table(poster: Poster, tariff: Connection) -> PriceTable:
     days: dict[tuple[Decimal, tuple[Row, ...]], list[int]] = defaultdict(list)
+    failure = None
     for i, day in enumerate(poster.out.days):
         try:
-            price = feed_in_price(poster.choices.resolve, connection, day)
+            price = feed_in_price(poster.choices.resolve, tariff, day)
         except FactorError as error:
-            poster.choices.missing([seller], "electricity feed-in", day, error)
-            break
+            failure = failure or (day, error)
+            continue
         if price is not None:
             days[price.value, price.rows].append(i)
-    return [Priced(np.array(index), value, rows) for (value, rows), index in days.items()]
+    priced = [Priced(np.array(index), value, rows) for (value, rows), index in days.items()]
+    return PriceTable({"": priced}, failure)
 
 
 def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]:

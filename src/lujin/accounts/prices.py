@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
 from lujin.accounts.billing import Bill, Priced, pay, shared
+from lujin.accounts.choose import listed
 from lujin.accounts.poster import Poster
 from lujin.accounts.rules import energy_cost
 from lujin.accounts.subjects import Subject
 from lujin.errors import N_, LujinError, Problem
-from lujin.park.carriers import to_base
+from lujin.park.carriers import to_base, unit_name
 from lujin.park.model import Park, Price
 
 
@@ -91,15 +93,22 @@ def _holds(price: Price, start: datetime) -> bool:
 
 def _base_per_unit(park: Park, price: Price, subject: Subject) -> Fraction:
     """Base units per unit of the price. A price per t of steam takes the enthalpy that the flow's meters state."""
+    unit, dimension = price.unit.partition("/")[2], park.carriers[price.carrier].dimension
+    if dimension == "heat" and unit_name(unit) in ("t", "kg"):
+        stated = _enthalpies(park, subject)
+        enthalpy = float(stated.pop()) if len(stated) == 1 else None
+        return to_base(unit, dimension, enthalpy_kj_per_kg=enthalpy)
+    return to_base(unit, dimension)
+
+
+def _enthalpies(park: Park, subject: Subject) -> set[Decimal]:
     flows = {
         flow.id
         for flow in park.flows.values()
         if (flow.source, flow.target, flow.carrier) == (subject.source, subject.target, subject.carrier)
     }
-    stated = {m.enthalpy_kj_per_kg for m in park.meters.values() if m.flow in flows} - {None}
-    enthalpy = float(stated.pop() or 0) if len(stated) == 1 else None
-    unit = price.unit.partition("/")[2]
-    return to_base(unit, park.carriers[price.carrier].dimension, enthalpy_kj_per_kg=enthalpy)
+    meters = [meter for meter in park.meters.values() if meter.flow in flows]
+    return {m.enthalpy_kj_per_kg for m in meters if m.enthalpy_kj_per_kg is not None}
 
 
 def _ambiguous(subject: Subject, prices: Sequence[Price], start: datetime) -> Problem:
@@ -120,7 +129,7 @@ def _ambiguous(subject: Subject, prices: Sequence[Price], start: datetime) -> Pr
 def _unpriced(carrier: str, payers: Collection[str]) -> Problem:
     return Problem(
         N_("{enterprise}: no price for {carrier}, its cost is not posted"),
-        {"enterprise": ", ".join(sorted(payers)), "carrier": carrier},
+        {"enterprise": listed(payers), "carrier": carrier},
         N_("add a [[price]] for the carrier to park.toml, with value 0 if it is free"),
         file="park.toml",
         field="prices",

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lujin.accounts.rules import scaled
+from lujin.park import Park, Term, flow_terms
 from lujin.park.calendar import SLOT_SECONDS, Grid
-from lujin.park.model import Park
 from lujin.readings.flags import Flag, bits
 
 
@@ -71,19 +70,6 @@ class MeterBlock(Protocol):
     def flags(self) -> NDArray[np.uint16]: ...
 
 
-class FlowTerm(Protocol):
-    """A meter's part in a flow: coefficient and validity (half-open UTC)."""
-
-    @property
-    def meter(self) -> str: ...
-    @property
-    def coefficient(self) -> Decimal: ...
-    @property
-    def valid_from(self) -> datetime | None: ...
-    @property
-    def valid_to(self) -> datetime | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """``coefficient`` × a meter goes to the subject in row ``row`` during slots [first, last)."""
@@ -106,13 +92,13 @@ class SubjectSum:
         park: Park,
         grid: Grid,
         meters: Collection[str] | None = None,
-        terms: Mapping[str, Sequence[FlowTerm]] | None = None,
+        terms: Mapping[str, Sequence[Term]] | None = None,
     ) -> None:
         """``meters``: those that will come (None: all). ``terms``: default ``flow_terms(park)``."""
         self.grid = grid
         wanted = None if meters is None else set(meters)
         parts: list[tuple[Subject, str, Fraction, int, int]] = []
-        for flow_id, flow_parts in sorted((_flow_terms(park) if terms is None else terms).items()):
+        for flow_id, flow_parts in sorted((flow_terms(park) if terms is None else terms).items()):
             flow = park.flows[flow_id]
             subject = Subject(flow.source, flow.target, flow.carrier, flow.connection)
             for term in flow_parts:
@@ -172,9 +158,3 @@ def _slot(grid: Grid, instant: datetime | None, unbounded: int) -> int:
         return unbounded
     seconds = -(-(int(instant.timestamp()) - grid.start) // SLOT_SECONDS)
     return min(max(seconds, 0), grid.slots)
-
-
-def _flow_terms(park: Park) -> Mapping[str, Sequence[FlowTerm]]:
-    from lujin.park import flow_terms
-
-    return flow_terms(park)
