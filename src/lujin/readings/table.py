@@ -1,249 +1,164 @@
-"""The Delta table under the readings: its files, its commits, its failures."""
+"""Workbooks, Parquet and Arrow files (工作簿与列式文件) in blocks of text or typed cells."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Lock
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
+import fastexcel
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.schema import PrimitiveType
-from deltalake.transaction import RemoveAction
 
-from lujin.errors import N_, IntegrityError, LockedError, Problem, StoreError
-from lujin.readings.parts import PART_ROWS, SORTED, PartWriter, Place, sync
+from lujin.errors import N_, InputError, Problem
+from lujin.readings.text import Block, refuse
 
-_SCHEMA = Schema(
-    [
-        Field(name, PrimitiveType(kind), nullable=False)
-        for name, kind in (
-            ("meter", "integer"),
-            ("time", "timestamp"),
-            ("value", "double"),
-            ("quality", "byte"),
-            ("recorded", "timestamp"),
-            ("source", "integer"),
-            ("row", "integer"),
-            ("month", "integer"),
-        )
-    ]
-)
-# appendOnly makes every conforming writer refuse to change or delete a row.
-_CONFIGURATION: Mapping[str, str | None] = {"delta.appendOnly": "true", "delta.checkpointInterval": "20"}
-
-# One row per data file; null bounds (a file of another writer without statistics) mean: may hold anything.
-FILES = pl.Schema(
-    {
-        "path": pl.String(),
-        "size": pl.Int64(),
-        "rows": pl.Int64(),
-        "month": pl.Int32(),
-        "meter_min": pl.Int32(),
-        "meter_max": pl.Int32(),
-        "source_min": pl.Int32(),
-        "source_max": pl.Int32(),
-    }
-)
-_FULL = ("No space left", "File too large", "Disk quota exceeded")
+# A sheet is held in memory whole; its XML unpacks to some 60 bytes per cell.
+UNPACKED_LIMIT = 1024**3
+BLOCK_ROWS = 250_000
+T = TypeVar("T")
 
 
-class ReadingTable:
-    """Opens the table lazily, follows its newest version, commits parts. Safe to use from several threads."""
+def guarded(path: Path, call: Callable[[], T]) -> T:
+    """Run a reader. Whatever it makes of a damaged file, even a panic, becomes an InputError."""
+    try:
+        return call()
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, InputError):
+        raise
+    except MemoryError as error:
+        raise refuse(path, N_("the file needs more memory than there is"), N_("split it")) from error
+    except BaseException as error:  # Panics of the Rust readers derive from BaseException.
+        detail = next(iter(str(error).splitlines()), type(error).__name__)
+        raise refuse(
+            path,
+            N_("the file is damaged, encrypted or not what its first bytes say: {detail}"),
+            N_("open it, remove any password, save it again as XLSX or CSV"),
+            detail=detail,
+        ) from error
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self._delta: DeltaTable | None = None
-        self._version = -1
-        self._files = pl.DataFrame(schema=FILES)
-        self._refreshing = Lock()
 
-    def files(self) -> pl.DataFrame:
-        """The data files of the newest version, FILES, in order of month and meters."""
-        with self._refreshing, self.failing():
-            table = self._refreshed()
-            if table is not None and table.version() != self._version:
-                self._version = table.version()
-                self._files = _files(table)
-            return self._files
+# Workbooks
 
-    def transaction(self, application: str) -> int | None:
-        """Version of an application transaction (``txn`` action, kept through checkpoints); None: never."""
-        with self._refreshing, self.failing():
-            table = self._refreshed()
-            return None if table is None else table.transaction_version(application)
 
-    def commit(
-        self, writer: PartWriter, application: str, turn: int, note: dict[str, str], replaced: pl.DataFrame
-    ) -> None:
-        """Add the parts of ``writer`` and remove the files ``replaced``, at once or not at all.
-
-        Of two processes that commit the same ``application`` and ``turn`` only one succeeds. Parts of a failed
-        commit are deleted only if the log shows that it did not land: a disk may run full right after.
-        """
-        table = self._created()
-        before = table.version()
-        now = int(time.time() * 1000)
-        removes = [
-            RemoveAction(path, False, now, size, {"month": str(month)})
-            for path, size, month in replaced.select("path", "size", "month").iter_rows()
-        ]
-        try:
-            with self.failing():
-                table.create_write_transaction(
-                    [*removes, *writer.actions],
-                    mode="append",
-                    schema=_SCHEMA,
-                    partition_by=["month"],
-                    commit_properties=CommitProperties(note, app_transactions=[Transaction(application, turn)]),
-                )
-        except StoreError:
-            if not self._landed(writer, application, turn):
-                writer.discard()
-                raise
-        with self._refreshing, self.failing():
-            table.update_incremental()
-            self._sync_log(before, table.version())
-
-    def vacuum(self, older_than_h: int) -> int:
-        with self._refreshing, self.failing():
-            table = self._refreshed()
-            if table is None:
-                return 0
-            deleted = table.vacuum(
-                retention_hours=older_than_h, dry_run=False, enforce_retention_duration=False, full=True
+def open_workbook(path: Path, limit_bytes: int) -> Any:
+    """A fastexcel reader, after the zip directory has told how large the parts unpack."""
+    if path.open("rb").read(2) == b"PK":
+        with guarded(path, lambda: zipfile.ZipFile(path)) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+        if size > limit_bytes:
+            raise refuse(
+                path,
+                N_("the workbook unpacks to {size} bytes, more than the limit of {limit}"),
+                N_("save it as CSV, which has no limit"),
+                size=size,
+                limit=limit_bytes,
             )
-            return len(deleted)
-
-    @contextmanager
-    def failing(self) -> Iterator[None]:
-        """Failures of disk, log or data file as StoreError."""
-        try:
-            yield
-        except CommitFailedError as error:
-            raise LockedError(
-                Problem(
-                    N_("another process changed the same readings at the same time: {reason}"),
-                    {"reason": str(error)},
-                    N_("repeat the command"),
-                    file=self.place.uri,
-                )
-            ) from error
-        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-            raise _store_error(error, self.place.uri) from error
-
-    def _refreshed(self) -> DeltaTable | None:
-        """The table at its newest version; None while nothing was ever stored."""
-        options = self.place.options or None
-        if self._delta is not None:
-            self._delta.update_incremental()
-        elif DeltaTable.is_deltatable(self.place.uri, options):
-            self._delta = DeltaTable(self.place.uri, storage_options=options)
-        return self._delta
-
-    def _created(self) -> DeltaTable:
-        with self._refreshing, self.failing():
-            table = self._refreshed()
-            if table is not None:
-                return table
-            try:
-                DeltaTable.create(
-                    self.place.uri,
-                    _SCHEMA,
-                    mode="ignore",
-                    partition_by=["month"],
-                    configuration=_CONFIGURATION,
-                    storage_options=self.place.options or None,
-                )
-            except DeltaError:
-                # Another process may have created it in the meantime.
-                if not DeltaTable.is_deltatable(self.place.uri, self.place.options or None):
-                    raise
-            table = self._refreshed()
-            assert table is not None
-            self._sync_log(-1, table.version())
-            return table
-
-    def _landed(self, writer: PartWriter, application: str, turn: int) -> bool:
-        if self.transaction(application) != turn:
-            return False
-        return {action.path for action in writer.actions} <= set(self.files()["path"].to_list())
-
-    def _sync_log(self, before: int, version: int) -> None:
-        """See the commits through to the disk: a commit that returned survives a power cut."""
-        if self.place.local is None:
-            return
-        log = self.place.local / "_delta_log"
-        for number in range(before + 1, version + 1):
-            sync(log / f"{number:020d}.json")
-        sync(log)
-        if before < 0:
-            sync(self.place.local)
-            sync(self.place.local.parent)
+    return guarded(path, lambda: fastexcel.read_excel(path))
 
 
-def is_compact(files: pl.DataFrame) -> bool:
-    """Few files, each sorted, their ranges of meters apart from each other."""
-    if files.height > 1 + 2 * int(files["rows"].fill_null(0).sum()) // PART_ROWS:
-        return False
-    if not files["path"].str.ends_with(SORTED).all() or files["meter_min"].null_count():
-        return False
-    return bool((files["meter_min"] > files["meter_max"].shift(1)).drop_nulls().all())
-
-
-def holding(files: pl.DataFrame, month: int, meters: Sequence[int] | None = None) -> pl.DataFrame:
-    """The files that may hold readings of these meters in this month."""
-    files = files.filter(pl.col("month") == month)
-    if meters is None:
-        return files
-    if not len(meters):
-        return files.clear()
-    apart = (pl.col("meter_max") < min(meters)) | (pl.col("meter_min") > max(meters))
-    return files.filter(~apart.fill_null(False))
-
-
-def _files(table: DeltaTable) -> pl.DataFrame:
-    actions = pl.DataFrame(table.get_add_actions(flatten=True))
-    if actions.is_empty():
-        return pl.DataFrame(schema=FILES)
-    bounds = [
-        pl.col(f"{side}.{name}") if f"{side}.{name}" in actions.columns else pl.lit(None)
-        for name in ("meter", "source")
-        for side in ("min", "max")
-    ]
-    columns = (pl.col("path"), pl.col("size_bytes"), pl.col("num_records"), pl.col("partition.month"), *bounds)
-    typed = [c.cast(kind).alias(name) for c, (name, kind) in zip(columns, FILES.items(), strict=True)]
-    return actions.select(typed).sort("month", "meter_min", "meter_max", "path")
-
-
-def _store_error(error: Exception, where: str) -> StoreError:
-    said = str(error).strip()
-    reason = {"reason": said.splitlines()[0] if said else type(error).__name__}
-    if any(sign in said for sign in _FULL):
-        return StoreError(
-            Problem(
-                N_("the disk is full; nothing of this step was stored"),
-                {},
-                N_("free some space and repeat the command; what was stored before is intact"),
-                file=where,
-            )
+def choose_sheet(path: Path, book: Any, wanted: str) -> str:
+    """The wanted sheet, or the only one with a table in it."""
+    names: list[str] = list(book.sheet_names)
+    if wanted:
+        if wanted in names:
+            return wanted
+        raise refuse(
+            path,
+            N_("the workbook has no sheet {sheet}"),
+            N_("its sheets are: {sheets}"),
+            sheet=wanted,
+            sheets=", ".join(names),
         )
-    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return StoreError(
-            Problem(
-                N_("readings cannot be read or written: {reason}"),
-                reason,
-                N_("check that the directory exists and is writable"),
-                file=where,
-            )
+    filled = [name for name in names if len(sheet_rows(path, book, name, 3)) > 1]
+    if len(filled) > 1:
+        raise refuse(
+            path,
+            N_("the workbook has {count} sheets with data: {sheets}"),
+            N_("name the one to read"),
+            count=len(filled),
+            sheets=", ".join(filled),
         )
-    return IntegrityError(
-        Problem(
-            N_("the readings table is damaged: {reason}"),
-            reason,
-            N_("restore the readings directory from a backup"),
-            file=where,
-        )
+    return (filled or names or [""])[0]
+
+
+def sheet_rows(path: Path, book: Any, sheet: str, rows: int) -> list[tuple[str | None, ...]]:
+    frame = guarded(path, lambda: _sheet(book, sheet, rows, "string"))
+    return frame.rows()
+
+
+def _sheet(book: Any, sheet: str, rows: int | None, dtype: str) -> pl.DataFrame:
+    # skip_rows=0 keeps blank rows on top, so that row numbers are those of the sheet.
+    loaded = book.load_sheet(sheet, header_row=None, skip_rows=0, n_rows=rows, dtypes=dtype)
+    frame: pl.DataFrame = loaded.to_polars()
+    return frame
+
+
+def sheet_blocks(path: Path, sheet: str, width: int, skip: int, limit_bytes: int) -> Iterator[Block]:
+    """Cells as text, with exact numbers beside them (the text of a number is rounded to nine decimals)."""
+    book = open_workbook(path, limit_bytes)
+    text = guarded(path, lambda: _sheet(book, sheet, None, "string"))
+    exact = guarded(path, lambda: _sheet(book, sheet, None, "float"))
+    text = text.rename({name: f"c{i}" for i, name in enumerate(text.columns)})
+    exact = exact.rename({name: f"n{i}" for i, name in enumerate(exact.columns)})
+    whole = pl.concat([_exactly(text, width + 1, "c"), _exactly(exact, width + 1, "n")], how="horizontal")
+    for start in range(skip, len(whole), BLOCK_ROWS):
+        yield _typed_block(whole.slice(start, BLOCK_ROWS), start - skip + 1)
+
+
+def _exactly(frame: pl.DataFrame, width: int, prefix: str) -> pl.DataFrame:
+    dtype = pl.String() if prefix == "c" else pl.Float64()
+    return frame.select(
+        pl.col(f"{prefix}{i}")
+        if f"{prefix}{i}" in frame.columns
+        else pl.lit(None, dtype=dtype).alias(f"{prefix}{i}")
+        for i in range(width)
     )
+
+
+# Parquet and Arrow
+
+
+def typed_schema(path: Path, kind: str) -> pl.Schema:
+    schema = guarded(path, lambda: _scan(path, kind).collect_schema())
+    nested = [name for name, dtype in schema.items() if dtype.is_nested() or dtype == pl.Object]
+    if len(nested) == len(schema):
+        raise InputError(
+            Problem(N_("the file has no flat columns"), {}, N_("write one value per cell"), file=str(path))
+        )
+    return schema
+
+
+def _scan(path: Path, kind: str) -> pl.LazyFrame:
+    return pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path)
+
+
+def typed_blocks(path: Path, kind: str, rows: int = BLOCK_ROWS * 2) -> Iterator[Block]:
+    scan = guarded(path, lambda: _scan(path, kind))
+    names = guarded(path, lambda: scan.collect_schema().names())
+    scan = scan.select(pl.nth(i).alias(f"c{i}") for i in range(len(names)))
+    height = guarded(path, lambda: int(scan.select(pl.len()).collect().item()))
+    for start in range(0, height, rows):
+        part = guarded(path, lambda start=start: scan.slice(start, rows).collect())  # type: ignore[misc]
+        flat = part.with_columns(_flat(part, name) for name in part.columns)
+        extra = pl.lit(None, dtype=pl.String).alias(f"c{len(names)}")
+        yield _typed_block(flat.with_columns(extra), start + 1)
+
+
+def _flat(frame: pl.DataFrame, name: str) -> pl.Expr:
+    dtype = frame.schema[name]
+    if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.String:
+        return pl.col(name)
+    if dtype.is_nested() or dtype == pl.Object or dtype == pl.Binary:
+        return pl.lit(None, dtype=pl.String).alias(name)
+    return pl.col(name).cast(pl.String)
+
+
+def _typed_block(frame: pl.DataFrame, row: int) -> Block:
+    numbers = pl.int_range(row, row + len(frame), dtype=pl.Int32, eager=True).alias("row")
+
+    def raw() -> pl.Series:
+        cells: Sequence[str] = [name for name in frame.columns if name.startswith("c")][:-1]
+        joined = pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in cells], separator=",")
+        return frame.select(joined.alias("raw")).to_series()
+
+    return Block(frame.with_columns(numbers), raw)

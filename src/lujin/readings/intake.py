@@ -1,0 +1,312 @@
+"""One arriving file (到货): parsed, compared with what is known, reported.
+
+```python
+intake = parse_file(path, park, keys, timezone=park.timezone, mappings=directory / "mappings")
+reconcile = Reconcile()
+tally = Tally(intake)
+with RejectFile(inbox / "rejected" / f"{number}-{path.name}.csv") as rejects:
+    for batch in intake.batches():
+        rejects.write(batch.rejected)
+        judged = reconcile(batch.rows, current(batch.rows))
+        tally.add(batch, judged)
+        yield fresh(judged)                     # what the store has to take
+report = tally.report(seconds=…, rejected_file=rejects.path)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from lujin.errors import Problem, Translate, as_written
+from lujin.park.model import Park
+from lujin.readings import mapping as mappings_module
+from lujin.readings import reject
+from lujin.readings.guess import ColumnGuess, guess_mapping
+from lujin.readings.lookup import MeterLookup
+from lujin.readings.mapping import Mapping as ColumnMapping
+from lujin.readings.parse import ROWS, ParsedBatch, read_rows
+from lujin.readings.sniff import FileShape, sniff
+from lujin.readings.source import sample
+from lujin.readings.text import BLOCK_BYTES
+
+LISTED = 100  # rejections, corrections and conflicts shown in a report
+STATUS = ("new", "known", "corrects", "superseded")
+_KEY = ["meter", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A reading that replaces an earlier one of the same meter and time."""
+
+    meter: str
+    time: datetime
+    old: float
+    new: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Rows of one file that give the same meter and time different values; the last one counts."""
+
+    meter: str
+    time: datetime
+    rows: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What became of the cells of one file.
+
+    ``read`` = ``accepted`` + ``already_known`` + ``corrects`` + ``conflicts`` + ``rejected`` + ``empty``
+    (broken lines count in ``read`` and ``rejected``). ``conflicts``: values overruled by a later row of the
+    same file. ``first``/``last``: times of everything understood. ``meters``, ``months``: touched, that is with
+    something new. ``ignored``: columns of numbers that belong to no meter.
+    """
+
+    file: str
+    mapping: str
+    read: int = 0
+    accepted: int = 0
+    already_known: int = 0
+    corrects: int = 0
+    rejected: int = 0
+    empty: int = 0
+    conflicts: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    meters: Sequence[str] = ()
+    months: Sequence[int] = ()
+    ignored: Sequence[str] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    rejections: Sequence[Problem] = ()
+    corrections: Sequence[Correction] = ()
+    conflict_list: Sequence[Conflict] = ()
+    rejected_file: str = ""
+    seconds: float = 0.0
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        """For JSON."""
+        plain = asdict(self)
+        plain["rejections"] = [p.as_dict(translate) for p in self.rejections]
+        for name in ("first", "last"):
+            plain[name] = plain[name].isoformat() if plain[name] else None
+        for name in ("corrections", "conflict_list"):
+            plain[name] = [{**item, "time": item["time"].isoformat()} for item in plain[name]]
+        return plain
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """A file that can be read: its shape, its mapping (``guessed`` lists the reasons; empty: it was given)."""
+
+    path: Path
+    shape: FileShape
+    mapping: ColumnMapping
+    guessed: tuple[ColumnGuess, ...]
+    lookup: MeterLookup
+    timezone: str
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        return tuple(c.column for c in self.guessed if c.role == "ignored" and c.reason != "not needed")
+
+    def batches(self, block_bytes: int = BLOCK_BYTES) -> Iterator[ParsedBatch]:
+        """The readings, streamed; may be called again."""
+        return read_rows(self.path, self.shape, self.mapping, self.lookup, block_bytes=block_bytes)
+
+
+def parse_file(
+    path: Path,
+    park: Park,
+    keys: Mapping[str, int],
+    *,
+    mapping: ColumnMapping | None = None,
+    timezone: str = "",
+    mappings: Path | None = None,
+    sheet: str = "",
+) -> Intake:
+    """Look at a file and settle how to read it: by ``mapping``, else by a saved one, else by guessing.
+
+    ``keys``: meter id → stored key. ``mappings``: directory of saved mappings. Raises InputError for what is
+    not a table, MappingError naming what to state where the file could be read in several ways.
+    """
+    zone = timezone or park.timezone
+    shape = sniff(path, sheet=sheet or (mapping.sheet if mapping else ""))
+    lookup = MeterLookup(park, keys, zone)
+    if mapping is None and mappings is not None:
+        mapping = mappings_module.saved_for(shape, mappings)
+    if mapping is not None:
+        if mappings_module.FILE in mapping.meters.values():
+            lookup.in_name(shape)
+        return Intake(path, shape, mappings_module.require(mapping, shape), (), lookup, zone)
+    guess = guess_mapping(shape, sample(path, shape), lookup.spelled)
+    return Intake(path, shape, mappings_module.require(guess.mapping, shape), guess.columns, lookup, zone)
+
+
+def classify(batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """``batch`` with ``status`` and ``old`` (the value that a correction replaces).
+
+    ``current``: what is known now for (meter, time), columns meter, time, value, quality, at most one row per
+    key. Status: ``new``; ``known``: same value and quality; ``corrects``: differs from what is known;
+    ``superseded``: a later row of the batch gives the same meter and time another value. The last row of a
+    key decides: where it is ``known`` nothing of that key needs storing, so that the same file twice changes
+    nothing.
+    """
+    known = current.select(*_KEY, pl.col("value").alias("old"), pl.col("quality").alias("old_quality"))
+    judged = batch.join(known, on=_KEY, how="left", maintain_order="left")
+    same = (pl.col("value") == pl.col("old")) & (pl.col("quality") == pl.col("old_quality"))
+    status = pl.when(pl.col("old").is_null()).then(pl.lit("new")).when(same).then(pl.lit("known"))
+    judged = judged.with_columns(status.otherwise(pl.lit("corrects")).alias("status")).drop("old_quality")
+    twice = batch.select(pl.struct(_KEY).is_duplicated()).to_series()
+    return _superseded(judged, twice) if twice.any() else judged
+
+
+def _superseded(judged: pl.DataFrame, twice: pl.Series) -> pl.DataFrame:
+    """Rows of a repeated key that don't have the last word: equal to it is known, unequal is superseded."""
+    marked = judged.with_row_index("no").with_columns(twice.alias("twice"))
+    few = marked.filter("twice")
+    last = pl.col("row") == pl.col("row").max().over(_KEY)
+    value, quality = (pl.col(name).sort_by("row").last().over(_KEY) for name in ("value", "quality"))
+    equal = (pl.col("value") == value) & (pl.col("quality") == quality)
+    status = pl.when(last).then("status").when(equal).then(pl.lit("known")).otherwise(pl.lit("superseded"))
+    few = few.select("no", status.alias("settled"))
+    joined = marked.join(few, on="no", how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("settled", "status").alias("status")).drop("no", "twice", "settled")
+
+
+def fresh(judged: pl.DataFrame) -> pl.DataFrame:
+    """What the store has to take: new and correcting rows, and the ones they supersede; columns ROWS."""
+    kept = judged.filter(pl.col("status") != "known")
+    if (kept["status"] == "superseded").any():
+        told = kept.filter(pl.col("status") != "superseded").select(_KEY).unique()
+        over = kept.filter(pl.col("status") == "superseded").join(told, on=_KEY, how="semi")
+        kept = pl.concat([kept.filter(pl.col("status") != "superseded"), over])
+    return kept.select(list(ROWS))
+
+
+class Reconcile:
+    """``classify`` over the batches of one file, none of which is stored before the last.
+
+    A correction made by an earlier batch is what a later row of the same file is compared with: else a file
+    that first contradicts and then repeats what is known would leave the contradiction standing.
+    """
+
+    def __init__(self) -> None:
+        self._pending: pl.DataFrame | None = None
+
+    def __call__(self, batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+        now = current.select(*_KEY, "value", "quality")
+        if self._pending is not None:
+            touched = self._pending.join(batch.select(_KEY).unique(), on=_KEY, how="semi")
+            now = pl.concat([now.join(touched, on=_KEY, how="anti"), touched])
+        judged = classify(batch, now)
+        corrected = judged.filter(pl.col("status") == "corrects").select(*_KEY, "value", "quality")
+        if not corrected.is_empty():
+            parts = [corrected] if self._pending is None else [self._pending, corrected]
+            self._pending = pl.concat(parts).unique(_KEY, keep="last", maintain_order=True)
+        return judged
+
+
+class Tally:
+    """Adds up batches into a report."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        facts = intake.lookup.facts.drop_nulls("key")
+        self._names: dict[int, str] = dict(zip(facts["key"].to_list(), facts["id"].to_list(), strict=True))
+        self._count = dict.fromkeys((*STATUS, "rejected", "empty", "read"), 0)
+        self._reasons: dict[str, int] = {}
+        self._rejections: list[Problem] = []
+        self._corrections: list[Correction] = []
+        self._conflicts: list[Conflict] = []
+        self._meters: set[int] = set()
+        self._months: set[int] = set()
+        self._span: list[datetime] = []
+
+    def add(self, batch: ParsedBatch, judged: pl.DataFrame) -> None:
+        """``judged``: the rows of the batch as ``Reconcile`` returned them."""
+        for status, count in judged["status"].value_counts().iter_rows():
+            self._count[status] += count
+        self._count["rejected"] += len(batch.rejected)
+        self._count["empty"] += batch.empty
+        self._count["read"] += batch.read
+        self._refused(batch.rejected)
+        if judged.is_empty():
+            return
+        self._span += [judged["time"].min(), judged["time"].max()]  # type: ignore[list-item]
+        told = judged.filter(pl.col("status").is_in(["new", "corrects"]))
+        self._meters.update(told["meter"].unique().to_list())
+        self._months.update(months_of(told["time"], self._intake.timezone))
+        self._differing(judged)
+
+    def _refused(self, rejected: pl.DataFrame) -> None:
+        for reason, count in rejected["reason"].value_counts(sort=True).iter_rows():
+            self._reasons[reason] = self._reasons.get(reason, 0) + count
+        room = LISTED - len(self._rejections)
+        shape = self._intake.shape
+        self._rejections += [
+            reject.problem(row, self._intake.path.name, shape.first_line)
+            for row in rejected.head(room).iter_rows(named=True)
+        ]
+
+    def _differing(self, judged: pl.DataFrame) -> None:
+        room = LISTED - len(self._corrections)
+        few = judged.filter(pl.col("status") == "corrects").head(room)
+        self._corrections += [
+            Correction(self._names.get(meter, str(meter)), time, old, new)
+            for meter, time, old, new in few.select("meter", "time", "old", "value").iter_rows()
+        ]
+        over = judged.filter(pl.col("status") == "superseded").select(_KEY).unique(maintain_order=True)
+        over = over.head(LISTED - len(self._conflicts))
+        if over.is_empty():
+            return
+        groups = judged.join(over, on=_KEY, how="semi").sort("row").group_by(_KEY, maintain_order=True)
+        self._conflicts += [
+            Conflict(self._names.get(meter, str(meter)), time, tuple(rows), tuple(values))
+            for meter, time, rows, values in groups.agg("row", "value").iter_rows()
+        ]
+
+    def report(self, seconds: float = 0.0, rejected_file: Path | None = None) -> ImportReport:
+        count = self._count
+        return ImportReport(
+            file=self._intake.path.name,
+            mapping=self._intake.mapping.name,
+            read=count["read"],
+            accepted=count["new"],
+            already_known=count["known"],
+            corrects=count["corrects"],
+            rejected=count["rejected"],
+            empty=count["empty"],
+            conflicts=count["superseded"],
+            first=min(self._span, default=None),
+            last=max(self._span, default=None),
+            meters=tuple(sorted(self._names.get(m, str(m)) for m in self._meters)),
+            months=tuple(sorted(self._months)),
+            ignored=self._intake.ignored,
+            reasons=dict(sorted(self._reasons.items())),
+            rejections=tuple(self._rejections),
+            corrections=tuple(self._corrections),
+            conflict_list=tuple(self._conflicts),
+            rejected_file=str(rejected_file) if rejected_file and count["rejected"] else "",
+            seconds=seconds,
+        )
+
+
+def months_of(times: pl.Series, timezone: str) -> set[int]:
+    """Local months of instants. Zones differ by whole quarter hours, so those are enough to look at.
+
+    >>> sorted(months_of(pl.Series([datetime.fromisoformat("2024-12-31T16:00:00+00:00")]), "Asia/Shanghai"))
+    [202501]
+    """
+    quarters = times.dt.truncate("15m").unique().to_list()
+    zone = ZoneInfo(timezone)
+    return {local.year * 100 + local.month for local in (t.astimezone(zone) for t in quarters)}
