@@ -6,7 +6,7 @@ Rules for meters are in ``check_meters``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -27,11 +27,23 @@ REGIONS = (
     *("云南", "西藏", "陕西", "甘肃", "青海", "宁夏", "新疆", "香港", "澳门", "台湾"),
 )
 
+# Columns that name a record, and the table they name it in.
+REFERENCES: Mapping[str, Mapping[str, str]] = {
+    "node": {"owner": "node", "split_from": "node"},
+    "flow": {"carrier": "carrier", "source": "node", "target": "node", "connection": "connection"},
+    "meter": {"flow": "flow", "replaces": "meter", "terms": "meter"},
+    "connection": {"enterprise": "node"},
+    "price": {"carrier": "carrier", "source": "node", "target": "node"},
+    "output": {"enterprise": "node"},
+    "claim": {"instrument": "instrument", "enterprise": "node"},
+}
+
 
 def structure(draft: Draft) -> list[Problem]:
     """All problems of a draft, those of single rows first found included, in order of their place."""
     checks: tuple[Callable[[Draft], Iterator[Problem]], ...] = (
         park,
+        references,
         windows,
         nodes,
         flows,
@@ -75,6 +87,23 @@ def park(d: Draft) -> Iterator[Problem]:
         yield d.problem("park", "", "", message, remedy, "warning")
 
 
+def references(d: Draft) -> Iterator[Problem]:
+    """Every id that a row names exists, in rows at fault too."""
+    known = {into: set(d.names(into)) for columns in REFERENCES.values() for into in columns.values()}
+    for into, ids in known.items():
+        ids.update(str(row.values.get("id", "")).strip() for row in d.broken.get(into, ()))
+    for table, columns in REFERENCES.items():
+        rows = [row for (name, _), row in d.rows.items() if name == table]
+        for row in (*rows, *d.broken.get(table, ())):
+            for column, into in columns.items():
+                value = row.values.get(column, "")
+                words = value if isinstance(value, Mapping) else (value,)
+                names = [word.strip() for word in words if isinstance(word, str)]
+                yield from (
+                    d.unknown(row, column, name, into) for name in names if name and name not in known[into]
+                )
+
+
 def windows(d: Draft) -> Iterator[Problem]:
     """Every record with a validity ends after it begins."""
     tables = ("node", "flow", "meter", "connection", "instrument")
@@ -101,7 +130,6 @@ def nodes(d: Draft) -> Iterator[Problem]:
         yield from _owner(d, node.id)
         if not node.split_from:
             continue
-        yield from d.unknown("node", node.id, "split_from", node.split_from, "node")
         if node.split_from == node.id:
             message, remedy = N_("{node} is split from itself"), N_("name the enterprise it came from")
             yield d.problem("node", node.id, "split_from", message, remedy, node=node.id)
@@ -135,7 +163,6 @@ def _coordinates(d: Draft, key: str) -> Iterator[Problem]:
 
 def _owner(d: Draft, key: str) -> Iterator[Problem]:
     node = d.park.nodes[key]
-    yield from d.unknown("node", key, "owner", node.owner, "node")
     if node.kind in ACCOUNT_HOLDERS:
         if node.owner not in ("", key):
             message, remedy = N_("{node} is an {kind} and answers for itself"), N_("remove owner")
@@ -154,7 +181,6 @@ def _owner(d: Draft, key: str) -> Iterator[Problem]:
 
 def _holder(d: Draft, table: str, key: Key, enterprise: str) -> Iterator[Problem]:
     """``enterprise`` exists and holds an account."""
-    yield from d.unknown(table, key, "enterprise", enterprise, "node")
     node = d.park.nodes.get(enterprise)
     if node is not None and node.kind not in ACCOUNT_HOLDERS:
         message, remedy = N_("{node} is a {kind} and holds no account"), N_("name an enterprise or the operator")
@@ -165,10 +191,6 @@ def flows(d: Draft) -> Iterator[Problem]:
     measured = {meter.flow for meter in d.park.meters.values()}
     for flow in d.park.flows.values():
         key = flow.id
-        yield from d.unknown("flow", key, "carrier", flow.carrier, "carrier")
-        yield from d.unknown("flow", key, "source", flow.source, "node")
-        yield from d.unknown("flow", key, "target", flow.target, "node")
-        yield from d.unknown("flow", key, "connection", flow.connection, "connection")
         if flow.source == flow.target:
             message, remedy = N_("flow {flow} ends where it begins"), N_("name two different nodes")
             yield d.problem("flow", key, "target", message, remedy, flow=key)
@@ -293,9 +315,6 @@ def _overlapping(
 def prices(d: Draft) -> Iterator[Problem]:
     numbers = {id(price): n for n, price in enumerate(d.park.prices)}
     for n, price in enumerate(d.park.prices):
-        yield from d.unknown("price", n, "carrier", price.carrier, "carrier")
-        yield from d.unknown("price", n, "source", price.source, "node")
-        yield from d.unknown("price", n, "target", price.target, "node")
         carrier = d.park.carriers.get(price.carrier)
         currency, _, unit = price.unit.partition("/")
         if carrier and (currency != "CNY" or is_rate(unit) or not fits(unit, carrier.dimension, Decimal(1))):
@@ -353,7 +372,6 @@ def claims(d: Draft) -> Iterator[Problem]:
     used: dict[str, Decimal] = defaultdict(Decimal)
     for n, claim in enumerate(d.park.claims):
         yield from _holder(d, "claim", n, claim.enterprise)
-        yield from d.unknown("claim", n, "instrument", claim.instrument, "instrument")
         instrument = d.park.instruments.get(claim.instrument)
         if instrument is None:
             continue

@@ -17,7 +17,6 @@ def meters(d: Draft) -> Iterator[Problem]:
     newer = {meter.replaces: meter.id for meter in d.park.meters.values() if meter.replaces}
     terms = {name for meter in d.park.meters.values() for name in meter.terms}
     for meter in d.park.meters.values():
-        yield from d.unknown("meter", meter.id, "flow", meter.flow, "flow")
         if not meter.flow and meter.id not in terms and not d.broken.get("meter"):
             yield _of(
                 d,
@@ -141,7 +140,6 @@ def _virtual(d: Draft, meter: Meter, newer: Mapping[str, str]) -> Iterator[Probl
         message, remedy = N_("virtual meter {meter} has no terms"), N_("add terms = {{M1 = 1, M2 = -1}}")
         yield _of(d, meter, "terms", message, remedy)
     for name in meter.terms:
-        yield from d.unknown("meter", meter.id, "terms", name, "meter")
         successor = newer.get(name, "")
         if successor and successor not in meter.terms:
             message = N_("virtual meter {meter} names {old}, but not {new}, which replaced it")
@@ -181,7 +179,6 @@ def _replacements(d: Draft) -> Iterator[Problem]:
     for meter in d.park.meters.values():
         if not meter.replaces:
             continue
-        yield from d.unknown("meter", meter.id, "replaces", meter.replaces, "meter")
         old = d.park.meters.get(meter.replaces)
         if old is None:
             continue
@@ -209,7 +206,7 @@ def _swap(d: Draft, old: Meter, new: Meter) -> Iterator[Problem]:
         message = N_("{meter} replaces {old}, but measures another flow")
         yield _of(d, new, "flow", message, N_("give both the same flow"), old=old.id)
     if old.valid_to is None or new.valid_from is None:
-        where, column = (old, "valid_to") if old.valid_to is None else (new, "valid_from")
+        where, column = (new, "valid_from") if new.valid_from is None else (old, "valid_to")
         message = N_("nobody knows when {new} replaced {old}")
         remedy = N_("end {old} (valid_to) and begin {new} (valid_from) at the time of the swap")
         yield _of(d, where, column, message, remedy, old=old.id, new=new.id)

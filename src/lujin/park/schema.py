@@ -78,13 +78,13 @@ class Row:
 class Draft:
     """A park as far as it could be read.
 
-    ``rows`` finds the row of a record by table and id (index for tables without one), ``broken`` the ids of
-    rows that exist but could not be read: references to them are not wrong.
+    ``rows`` finds the row of a record by table and id (index for tables without one), ``broken`` holds the rows
+    that are there but could not be read: references to them are not wrong.
     """
 
     park: Park
     rows: Mapping[tuple[str, Key], Row] = field(default_factory=dict)
-    broken: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    broken: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     # Finding the nearest of many names takes a while; the first unknown names get a guess, the rest do not.
     guesses: Iterator[int] = field(default_factory=lambda: iter(range(100)))
@@ -101,14 +101,15 @@ class Draft:
         }
         return tables[table]
 
-    def unknown(self, table: str, key: Key, column: str, word: str, into: str) -> Iterator[Problem]:
-        """A problem if ``word`` names no record of table ``into``; an empty word names none and is fine."""
-        if not word or word in self.names(into) or word in self.broken.get(into, ()):
-            return
+    def unknown(self, row: Row, column: str, word: str, into: str) -> Problem:
+        """``word`` names no record of table ``into``."""
         guess = "" if next(self.guesses, None) is None else closest(word, self.names(into))
         remedy = N_("did you mean {guess}?") if guess else N_("add it as [[{into}]], or correct {column}")
         message = N_("{into} {word} is unknown")
-        yield self.problem(table, key, column, message, remedy, into=into, word=word, guess=guess, column=column)
+        return row.problem(column, message, remedy, into=into, word=word, guess=guess, column=column)
+
+    def row(self, table: str, key: Key) -> Row:
+        return self.rows.get((table, key)) or Row(table, _NOTHING, "", None)
 
     def shown(self, instant: datetime | None) -> str:
         """An instant in park time, as the park file would say it."""
@@ -127,8 +128,7 @@ class Draft:
         /,
         **params: Any,
     ) -> Problem:
-        row = self.rows.get((table, key)) or Row(table, _NOTHING, "", None)
-        return row.problem(column, message, remedy, severity, **params)
+        return self.row(table, key).problem(column, message, remedy, severity, **params)
 
 
 def build(rows: Mapping[str, Sequence[Row]], found: Sequence[Problem] = ()) -> Draft:
@@ -136,10 +136,10 @@ def build(rows: Mapping[str, Sequence[Row]], found: Sequence[Problem] = ()) -> D
     problems = list(found)
     head, zone = _head(rows.get("park", ()), problems)
     records: dict[str, list[tuple[Row, Any]]] = {}
-    broken: dict[str, frozenset[str]] = {}
+    broken: dict[str, tuple[Row, ...]] = {}
     for table, record in _RECORDS.items():
         good, bad = _validate(table, rows.get(table, ()), zone, problems)
-        broken[table] = frozenset(str(row.values.get("id", "")) for row in bad)
+        broken[table] = tuple(bad)
         placed = any(f.name == "line" for f in fields(record))
         records[table] = [
             (row, record(**model.__dict__, line=row.line) if placed else record(**model.__dict__))

@@ -69,7 +69,15 @@ def read_rows(text: str, file: str) -> tuple[dict[str, list[Row]], list[Problem]
     for table, content in document.items():
         fault = _shape(table, content)
         if fault:
-            problems.append(Problem(fault[0], {"table": table, **fault[2]}, fault[1], file, lines.get((table,))))
+            problems.append(
+                Problem(
+                    fault[0],
+                    {"table": table, **fault[2]},
+                    fault[1],
+                    file,
+                    lines.get((table,), lines.get((table, 0))),
+                )
+            )
             continue
         records = [content] if table == "park" else content
         rows[table] = [
