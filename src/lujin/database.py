@@ -295,7 +295,7 @@ _FAILURES: Sequence[tuple[str, str, type[StoreError], str, str]] = (
         N_("check that the directory exists, is writable and has free space"),
     ),
     (
-        r"connection failed|server closed the connection|could not connect|connection is lost|terminating conn",
+        r"connection (failed|is bad|is lost|timeout)|server closed the connection|terminating connection",
         "08...|57P0.|53300|28...|3D000",
         StoreError,
         N_("the database server cannot be reached: {reason}"),

@@ -1,0 +1,89 @@
+"""Databases for tests: SQLite in a file, and a PostgreSQL server of our own where its programs are installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from lujin.database import open_database
+
+
+def _programs() -> Path | None:
+    """The directory with initdb and pg_ctl; Debian keeps them out of PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda p: int(p.parts[-3]))
+    if found:
+        return found[-1].parent
+    program = shutil.which("pg_ctl")
+    return None if program is None else Path(program).resolve().parent
+
+
+def _unprivileged() -> dict[str, Any]:
+    """What subprocess needs to run the server under another account: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return {}
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    name = "postgres" if "postgres" in names else "nobody"
+    entry = pwd.getpwnam(name)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[sa.URL]:
+    """A private server on a Unix socket, gone after the tests."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    programs = _programs()
+    if programs is None:
+        pytest.skip("the programs of PostgreSQL are not installed")
+    options = _unprivileged()
+    directory = Path(tempfile.mkdtemp(prefix="lujin-pg-"))
+    if options:
+        os.chown(directory, options["user"], options["group"])
+
+    def run(*command: object) -> None:
+        done = subprocess.run(
+            list(map(str, command)), cwd=directory, capture_output=True, text=True, check=False, **options
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    try:
+        run(programs / "initdb", "-D", "data", "-U", "lujin", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        settings = f"-k {directory} -c listen_addresses='' -c fsync=off"
+        run(programs / "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", settings, "start")
+        yield sa.URL.create("postgresql", "lujin", database="postgres", query={"host": str(directory)})
+        run(programs / "pg_ctl", "-D", "data", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+    """Opens an empty database, anew with each call as another process would; on both engines in turn."""
+    opened: list[Engine] = []
+    target: str | Path = tmp_path / "lujin.db"
+    if request.param == "postgresql":
+        server: sa.URL = request.getfixturevalue("postgresql_server")
+        name = f"test_{uuid4().hex}"
+        admin = open_database(server.render_as_string(hide_password=False))
+        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        target = server.set(database=name).render_as_string(hide_password=False)
+
+    def open_one() -> Engine:
+        opened.append(open_database(target))
+        return opened[-1]
+
+    yield open_one
+    for engine in opened:
+        engine.dispose()
