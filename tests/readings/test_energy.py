@@ -267,6 +267,35 @@ def test_register_that_counts_both_ways_keeps_every_step() -> None:
     assert energy.amount.sum() == np.rint(value[-1] * 1000) - np.rint(value[0] * 1000)
     assert has(energy, Flag.NEGATIVE).mean() > 0.4
     assert not has(energy, Flag.SPIKE | Flag.RESET | Flag.ESTIMATED).any()
+    assert kinds(energy) == ["backwards"]
+    assert energy.events[0].detail["steps"] == has(energy, Flag.NEGATIVE).sum()
+
+
+def test_rollover_is_seen_under_a_capacity_that_is_stated_too_low() -> None:
+    time, value = steady(APRIL.start, APRIL.end)
+    spec = register(modulus=Fraction(10**6), capacity_base_per_hour=60_000)
+    energy = energy_of(time, (value + 980_000) % 1_000_000, spec)
+    assert (hours(energy) == 100_000).all()
+    assert kinds(energy) == ["rollover"]
+    assert has(energy, Flag.RANGE).all()
+
+
+def test_gap_is_estimated_without_the_slots_that_are_suspect() -> None:
+    time = np.arange(APRIL.start, APRIL.end, 900)
+    value = np.where(time == APRIL.start + DAY, 900.0, 1.0 + (np.arange(len(time)) % 5) / 100)
+    value[96 * 20 : 96 * 21] *= -1
+    keep = (time < APRIL.start + 9 * DAY) | (time >= APRIL.start + 10 * DAY)
+    energy = energy_of(time[keep], value[keep], interval(capacity_base_per_hour=100_000))
+    assert (np.abs(energy.amount[0, 96 * 9 : 96 * 10] - 1_020) < 10).all()
+
+
+def test_register_that_counts_both_ways_keeps_its_energy_in_a_gap() -> None:
+    time = np.arange(APRIL.start, APRIL.end + 1, 900)
+    value = 500 + 200 * np.sin(2 * np.pi * (time % DAY) / DAY)
+    keep = np.ones(len(time), bool)
+    keep[1000:1030] = False
+    energy = energy_of(time[keep], value[keep])
+    assert energy.amount[0, 999:1030].sum() == np.rint(value[1030] * 1000) - np.rint(value[999] * 1000)
 
 
 def test_unreadable_values_are_reported_and_bridged() -> None:

@@ -25,6 +25,7 @@ from lujin.readings.registers import Counted, counted
 from lujin.readings.specs import MeterSpec
 from lujin.readings.spread import Canvas, fill, lay, lay_by_profile, lay_short, typical
 
+_BOTH_WAYS = 0.05  # share of negative slots from which a meter counts both ways
 _CHUNK = 128  # meters at a time: keeps the working set in the cache and memory bounded
 
 
@@ -158,6 +159,7 @@ def _chunk(
         holes.append(said.holes)
     whole = canvas.whole()
     canvas.flags[...] |= quality.check(canvas.amount, whole, specs, rest, grid)
+    canvas.flags[...] |= quality.check_bounds(canvas.amount, specs)
     _estimate(canvas, whole, counts, Holes.join(holes), rest, grid)
     _mark(canvas, specs, grid, until)
     return canvas, events
@@ -170,7 +172,10 @@ def _estimate(canvas: Canvas, whole: Bools, counts: Counted | None, holes: Holes
     meters = np.unique(np.concatenate([holes.meter] if gaps is None else [holes.meter, gaps.meter]))
     if not len(meters):
         return
-    usable = whole[meters] & ((canvas.flags[meters] & bits(SUSPECT)) == 0)
+    usable = whole[meters] & ((canvas.flags[meters] & bits(SUSPECT & ~Flag.NEGATIVE)) == 0)
+    negative = usable & (canvas.amount[meters] < 0)
+    # A flow that often turns round has negative slots by nature; a few of them are errors.
+    usable &= ~negative | (negative.sum(axis=1) > _BOTH_WAYS * usable.sum(axis=1))[:, None]
     profile = typical(canvas.amount[meters], usable, rest, grid)
     if gaps is not None:
         lay_by_profile(canvas, gaps, profile, meters, rest, grid)
@@ -193,7 +198,8 @@ def _mark(canvas: Canvas, specs: Sequence[MeterSpec], grid: Grid, until: int | N
         )
     for m, slot in swap_slots(specs, grid):
         canvas.flags[m, slot] |= bits(Flag.REPLACED)
-    canvas.flags[...] |= quality.check_bounds(canvas.amount, specs)
+    if estimated.any():
+        canvas.flags[...] |= quality.check_bounds(canvas.amount, specs)
 
 
 def _expected_seconds(specs: Sequence[MeterSpec], grid: Grid, until: int | None) -> NDArray[np.int64]:

@@ -146,32 +146,48 @@ class _Sequence:
         self.usual = float(np.quantile(rates, 0.75)) if len(rates) else math.inf
         capacity = spec.capacity_base_per_hour
         self.limit = _PLAUSIBLE * self.usual if capacity is None else 1.05 * capacity / 3600
-        self.small = self.limit if (step < 0).sum() > _BOTH_WAYS * len(step) + 1 else self.usual
+        self.both_ways = int((step < 0).sum()) > _BOTH_WAYS * len(step) + 1
+        self.small = self.limit if self.both_ways else self.usual
         modulus = None if spec.modulus is None else round(spec.modulus * spec.base_per_unit)
         self.modulus = modulus if modulus is not None and modulus < 2**60 else None
 
-    def plausible(self, energy: int, i: int, j: int) -> bool:
-        return 0 <= energy <= self.limit * int(self.time[j] - self.time[i]) + 1
+    def plausible(self, energy: int, i: int, j: int, limit: float | None = None) -> bool:
+        span = int(self.time[j] - self.time[i])
+        return 0 <= energy <= (self.limit if limit is None else limit) * span + 1
 
     def judge(self, steps: Ints) -> None:
+        if self.both_ways:
+            steps = self._unwind(steps)
         settled = 0  # rows before this one are decided
         for j in (int(s) for s in steps):
-            if j < settled:
-                continue
-            settled = self._judge_one(j, settled)
+            if j >= settled:
+                settled = self._judge_one(j, settled)
+
+    def _unwind(self, steps: Ints) -> Ints:
+        """Steps back of a register that counts both ways: one event for all that are usual; the others."""
+        back = self.base[steps - 1] - self.base[steps]
+        usual = back <= self.small * (self.time[steps] - self.time[steps - 1])
+        if self.modulus is not None:
+            usual &= 2 * back < self.modulus
+        if usual.any():
+            first, last = int(steps[usual][0]) - 1, int(steps[usual][-1])
+            self._event("backwards", first, last, steps=int(usual.sum()), energy=-int(back[usual].sum()))
+        return steps[~usual]
 
     def _judge_one(self, j: int, settled: int) -> int:
         before, now = int(self.base[j - 1]), int(self.base[j])
         span = int(self.time[j] - self.time[j - 1])
         if self.modulus is not None and before <= self.modulus:
             rolled = now + self.modulus - before
-            if self.plausible(rolled, j - 1, j) and 2 * rolled < self.modulus:
+            # A capacity stated too low must not turn a rollover into a loss.
+            generous = max(self.limit, _PLAUSIBLE * self.usual)
+            if self.plausible(rolled, j - 1, j, generous) and 2 * rolled < self.modulus:
                 self.rulings.append(_Ruling(j, Flag.ROLLOVER, add=self.modulus))
                 self._event("rollover", j - 1, j, energy=rolled, modulus=self.modulus)
                 return j
         if math.isfinite(self.small) and before - now <= self.small * span:
             self.rulings.append(_Ruling(j, Flag.NEGATIVE))
-            self._event("backwards", j - 1, j, energy=now - before)
+            self._event("backwards", j - 1, j, steps=1, energy=now - before)
             return j
         run = self._high_run(j, settled) or self._low_run(j)
         if run is not None:
