@@ -203,12 +203,15 @@ def _bound(kind: sa.types.TypeEngine[Any], values: Sequence[Any], dialect: Diale
 
 def _copy(connection: Connection, target: str, lists: Sequence[Sequence[Any]]) -> None:
     driver: Any = connection.connection.driver_connection
+    statement = f"COPY {target} FROM STDIN"
     try:
-        with driver.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in zip(*lists, strict=True):
                 copy.write_row(row)
     except driver.Error as error:
-        raise translated(error, str(connection.engine.url.database)) or error from error
+        # The driver was called past SQLAlchemy: raise what SQLAlchemy would have raised.
+        usual = sa.exc.DBAPIError.instance(statement, None, error, driver.Error, dialect=connection.dialect)
+        raise translated(error, str(connection.engine.url.database)) or usual from error
 
 
 def migrate(engine: Engine) -> None:
