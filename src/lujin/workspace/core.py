@@ -8,21 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Engine
 
-from lujin.accounts.explain import Explanation
-from lujin.accounts.statement import Statement
 from lujin.database import migrate, open_database
 from lujin.errors import N_, InputError, Problem
 from lujin.lock import Holder, exclusive
 from lujin.park import Park, load
-from lujin.readings.intake import ImportReport
 from lujin.readings.sources import meter_keys
 from lujin.readings.store import ReadingStore
 from lujin.reference import Row, load_reference
 from lujin.workspace.progress import Progress, silent
-from lujin.workspace.running import RunReport
+
+if TYPE_CHECKING:
+    from lujin.accounts.explain import Explanation
+    from lujin.accounts.statement import Statement
+    from lujin.workspace.importing import FileResult
+    from lujin.workspace.reading import Status
+    from lujin.workspace.running import RunReport
 
 WAIT_S = 60.0  # a second process waits this long for the first
 
@@ -75,7 +79,7 @@ class Workspace:
         *,
         dry_run: bool = False,
         progress: Progress = silent,
-    ) -> list[ImportReport]:
+    ) -> list[FileResult]:
         """Readings from files or folders (CSV, XLSX, Parquet, Arrow); one report per file.
 
         ``mapping`` names a saved column mapping; None: the one that fits the header, else guessed. A file is
@@ -112,6 +116,22 @@ class Workspace:
         from lujin.workspace.reading import explain
 
         return explain(self, reference)
+
+
+    def status(self) -> Status:
+        """Months posted, their completeness, and what waits to be posted."""
+        from lujin.workspace.reading import status
+
+        return status(self)
+
+    def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
+        """Check the stored ledger against its own digests and, with ``replay``, against its facts.
+
+        Raises IntegrityError with every entry that does not hold.
+        """
+        from lujin.workspace.reading import verify
+
+        return verify(self, replay=replay, progress=progress)
 
 
 def open_workspace(

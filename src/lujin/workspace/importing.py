@@ -1,1 +1,312 @@
-def recover(workspace): pass
+"""Files into stored readings: each arrival is one commit, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lujin.errors import N_, InputError, Problem, Translate, as_written
+from lujin.readings import mapping as mappings
+from lujin.readings import sources
+from lujin.readings.guess import ColumnGuess
+from lujin.readings.intake import ImportReport, Intake, Reconcile, Tally, fresh, parse_file
+from lujin.readings.reject import RejectFile
+from lujin.readings.store import ReadingStore
+from lujin.workspace.progress import Progress, silent
+from lujin.workspace.touch import touched_months
+
+if TYPE_CHECKING:
+    from lujin.workspace.core import Workspace
+
+SUFFIXES = (".csv", ".txt", ".tsv", ".gz", ".xlsx", ".xlsm", ".xls", ".parquet", ".arrow", ".feather", ".ipc")
+GUESS = "guess"  # as ``mapping``: pass over saved mappings
+_ARRIVED = {"month": pl.Int32, "meter": pl.Int32, "first": pl.Datetime("us", "UTC"), "last": pl.Datetime("us", "UTC")}
+
+
+@dataclass(frozen=True, eq=False)
+class FileResult:
+    """What became of one file: its report, or the problems for which it was refused as a whole.
+
+    ``source``: number of the arrival, 0 if nothing had to be stored. ``same_as``: number of an earlier arrival
+    of the very same file. ``guessed``: how the columns were understood, if they had to be guessed.
+    """
+
+    file: Path
+    report: ImportReport | None
+    problems: tuple[Problem, ...] = ()
+    guessed: tuple[ColumnGuess, ...] = ()
+    source: int = 0
+    same_as: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.problems)
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        return {
+            "file": str(self.file),
+            "source": self.source,
+            "same_as": self.same_as,
+            "report": None if self.report is None else self.report.as_dict(translate),
+            "columns": [column.text(translate) for column in self.guessed],
+            "problems": [p.as_dict(translate) for p in self.problems],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def import_files(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    mapping: str | None,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> list[FileResult]:
+    """Import files one after the other; a file that cannot be read is reported, the others go on."""
+    files = expand(paths)
+    results = []
+    with workspace.writing("import"):
+        recover(workspace)
+        for done, file in enumerate(files):
+            progress(N_("importing files"), done, len(files))
+            started = time.perf_counter()
+            try:
+                result = _import_file(workspace, file, mapping, dry_run, started)
+            except InputError as error:
+                problems = tuple(_placed(p, file) for p in error.problems)
+                result = FileResult(file, None, problems, seconds=time.perf_counter() - started)
+            results.append(result)
+        progress(N_("importing files"), len(files), len(files))
+    return results
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """Files as given; folders by the readable files in them, in order of their path."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise InputError(
+                    Problem(
+                        N_("there is nothing to import in {folder}"),
+                        {"folder": path, "suffixes": " ".join(SUFFIXES)},
+                        N_("files must end in one of: {suffixes}"),
+                    )
+                )
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(Problem(N_("there is no file {file}"), {"file": path}, N_("check the path")))
+    return list(dict.fromkeys(found))
+
+
+def recover(workspace: Workspace) -> None:
+    """Close arrivals during which a process died: their readings are stored whole, or not at all."""
+    store = workspace.store
+    for pending in sources.pending(workspace.engine):
+        number, now = pending.number, workspace.clock()
+        if store.has_source(number):
+            arrived = _arrived_from(store, number)
+            touched = touched_months(arrived, number, store)
+            sources.commit(workspace.engine, number, {"recovered": True}, touched, now)
+        else:
+            sources.abandon(workspace.engine, number, "interrupted", now)
+
+
+def _arrived_from(store: ReadingStore, number: int) -> pl.DataFrame:
+    frames = []
+    for month in store.months():
+        if number in store.sources_in(month):
+            own = store.history(month).filter(pl.col("source") == number)
+            frames.append(_extent(own.with_columns(pl.lit(month, pl.Int32).alias("month"))))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=_ARRIVED)
+
+
+def _extent(rows: pl.DataFrame) -> pl.DataFrame:
+    times = (pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
+    return rows.group_by("month", "meter").agg(times).select(list(_ARRIVED))
+
+
+def _import_file(
+    workspace: Workspace, file: Path, mapping: str | None, dry_run: bool, started: float
+) -> FileResult:
+    engine = workspace.engine
+    with _opened(file) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    before = sources.find_by_digest(engine, digest)
+    if before is not None and before.counts.get("rejected") == 0 and before.counts.get("mapping") == (mapping or ""):
+        report = ImportReport(
+            file=file.name,
+            mapping=str(before.mapping.get("name", "")),
+            read=before.counts["read"],
+            already_known=before.counts["read"] - before.counts["empty"],
+            empty=before.counts["empty"],
+        )
+        return FileResult(file, report, same_as=before.number, seconds=time.perf_counter() - started)
+    intake = parse_file(
+        file,
+        workspace.park,
+        workspace.meter_keys(),
+        mapping=_named(workspace, mapping),
+        mappings=None if mapping == GUESS else workspace.mappings,
+    )
+    known = _Known(workspace.store, workspace.park.timezone)
+    tally = Tally(intake)
+    if dry_run:
+        reconcile = Reconcile()
+        for batch in intake.batches():
+            tally.add(batch, reconcile(batch.rows, known(batch.rows)))
+        return FileResult(file, tally.report(time.perf_counter() - started), guessed=intake.guessed)
+    now = workspace.clock()
+    number = sources.register(engine, file.name, digest, now, {"name": intake.mapping.name})
+    rejects = workspace.inbox / "rejected" / f"{number}-{file.name}.csv"
+    arrived: list[pl.DataFrame] = []
+    try:
+        with RejectFile(rejects) as rejected:
+            frames = _frames(intake, known, tally, rejected, arrived, number, now, workspace.park.timezone, before)
+            stored = workspace.store.append(_nonempty(frames), number)
+    except BaseException:
+        if not workspace.store.has_source(number):
+            rejects.unlink(missing_ok=True)
+            sources.abandon(engine, number, "failed", now)
+        raise
+    report = tally.report(time.perf_counter() - started, rejects)
+    counts = {
+        "read": report.read,
+        "accepted": report.accepted,
+        "already_known": report.already_known,
+        "corrects": report.corrects,
+        "conflicts": report.conflicts,
+        "rejected": report.rejected,
+        "empty": report.empty,
+        "mapping": mapping or "",
+    }
+    touched = pl.DataFrame(schema={"month": pl.Int32, "meter": pl.Int32})
+    if stored:
+        merged = pl.concat(arrived).group_by("month", "meter").agg(pl.col("first").min(), pl.col("last").max())
+        touched = touched_months(merged.sort("month", "meter"), number, workspace.store)
+    sources.commit(engine, number, counts, touched, now)
+    if intake.guessed and report.accepted:
+        mappings.save(intake.mapping, workspace.mappings)
+    return FileResult(
+        file,
+        report,
+        guessed=intake.guessed,
+        source=number,
+        same_as=before.number if before else None,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _frames(
+    intake: Intake,
+    known: Callable[[pl.DataFrame], pl.DataFrame],
+    tally: Tally,
+    rejected: RejectFile,
+    arrived: list[pl.DataFrame],
+    number: int,
+    recorded: datetime,
+    timezone: str,
+    before: sources.Source | None,
+) -> Iterator[pl.DataFrame]:
+    """What the store has to take, batch by batch; on the way the tally, the rejects and the extents grow.
+
+    A file that came before says nothing new about readings it brought then, even if they were corrected since.
+    """
+    reconcile = Reconcile()
+    local = pl.col("time").dt.convert_time_zone(timezone)
+    for batch in intake.batches():
+        rejected.write(batch.rejected)
+        judged = reconcile(batch.rows, known(batch.rows))
+        if before is not None:
+            settled = pl.col("status").replace({"corrects": "known", "superseded": "known"})
+            judged = judged.with_columns(settled.alias("status"))
+        tally.add(batch, judged)
+        rows = fresh(judged)
+        if rows.is_empty():
+            continue
+        rows = rows.with_columns(
+            pl.lit(recorded).dt.cast_time_unit("us").dt.convert_time_zone("UTC").alias("recorded"),
+            pl.lit(number, pl.Int32).alias("source"),
+            (local.dt.year() * 100 + local.dt.month().cast(pl.Int32)).cast(pl.Int32).alias("month"),
+        )
+        arrived.append(_extent(rows))
+        yield rows.select("meter", "time", "value", "quality", "recorded", "source", "row", "month")
+
+
+def _nonempty(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    return (frame for frame in frames if frame.height)
+
+
+class _Known:
+    """What the store holds for the meters and months of a batch; keeps the months used last."""
+
+    KEPT = 2
+
+    def __init__(self, store: ReadingStore, timezone: str) -> None:
+        self._store = store
+        self._stored = frozenset(store.months())
+        self._timezone = timezone
+        self._frames: dict[int, tuple[frozenset[int], pl.DataFrame]] = {}
+
+    def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
+        columns = ["meter", "time", "value", "quality"]
+        if not self._stored or rows.is_empty():
+            return self._nothing()
+        local = pl.col("time").dt.convert_time_zone(self._timezone)
+        wanted = rows.select("meter", (local.dt.year() * 100 + local.dt.month().cast(pl.Int32)).alias("month")).unique()
+        frames = [
+            self._month(int(str(month)), group["meter"].to_list()).select(columns)
+            for (month,), group in wanted.group_by("month")
+            if month in self._stored
+        ]
+        return pl.concat(frames) if frames else self._nothing()
+
+    def _month(self, month: int, meters: list[int]) -> pl.DataFrame:
+        held, frame = self._frames.pop(month, (frozenset(), self._nothing()))
+        if missing := sorted(set(meters) - held):
+            read = self._store.read(month, missing).select(frame.columns)
+            held, frame = held | set(missing), pl.concat([frame, read])
+        self._frames[month] = (held, frame)
+        while len(self._frames) > self.KEPT:
+            del self._frames[next(iter(self._frames))]
+        return frame
+
+    @staticmethod
+    def _nothing() -> pl.DataFrame:
+        schema = {"meter": pl.Int32, "time": pl.Datetime("us", "UTC"), "value": pl.Float64, "quality": pl.Int8}
+        return pl.DataFrame(schema=schema)
+
+
+def _named(workspace: Workspace, mapping: str | None) -> mappings.Mapping | None:
+    """A mapping by its name in the park's folder, or by file."""
+    if mapping is None or mapping == GUESS:
+        return None
+    named = workspace.mappings / f"{mapping}.toml"
+    return mappings.load(named if named.is_file() else Path(mapping))
+
+
+def _opened(file: Path) -> Any:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(Problem(N_("the file cannot be read: {reason}"), {"reason": reason}, file=str(file))) from error
+
+
+def _placed(problem: Problem, file: Path) -> Problem:
+    if problem.file:
+        return problem
+    return Problem(
+        problem.message, problem.params, problem.remedy, file.name, problem.line, problem.field, problem.severity
+    )
