@@ -32,14 +32,16 @@ from lujin.readings import reject
 from lujin.readings.guess import ColumnGuess, guess_mapping
 from lujin.readings.lookup import MeterLookup
 from lujin.readings.mapping import Mapping as ColumnMapping
-from lujin.readings.parse import ROWS, ParsedBatch, read_rows
+from lujin.readings.parse import ParsedBatch, read_rows
+from lujin.readings.reconcile import KEY, STATUS, Reconcile, classify, fresh
 from lujin.readings.sniff import FileShape, sniff
 from lujin.readings.source import sample
 from lujin.readings.text import BLOCK_BYTES
 
+__all__ = [
+    "Conflict", "Correction", "ImportReport", "Intake", "Reconcile", "Tally", "classify", "fresh", "parse_file",
+]  # fmt: skip
 LISTED = 100  # rejections, corrections and conflicts shown in a report
-STATUS = ("new", "known", "corrects", "superseded")
-_KEY = ["meter", "time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,9 @@ class ImportReport:
     """What became of the cells of one file.
 
     ``read`` = ``accepted`` + ``already_known`` + ``corrects`` + ``conflicts`` + ``rejected`` + ``empty``
-    (broken lines count in ``read`` and ``rejected``). ``conflicts``: values overruled by a later row of the
-    same file. ``first``/``last``: times of everything understood. ``meters``, ``months``: touched, that is with
-    something new. ``ignored``: columns of numbers that belong to no meter.
+    (broken lines count in ``read`` and ``rejected``). ``conflicts``: values that another row of the same file
+    contradicts; the last row counts. ``first``, ``last``: times of everything understood. ``meters``,
+    ``months``: those with something new. ``ignored``: columns of numbers that belong to no meter.
     """
 
     file: str
@@ -152,70 +154,6 @@ def parse_file(
     return Intake(path, shape, mappings_module.require(guess.mapping, shape), guess.columns, lookup, zone)
 
 
-def classify(batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """``batch`` with ``status`` and ``old`` (the value that a correction replaces).
-
-    ``current``: what is known now for (meter, time), columns meter, time, value, quality, at most one row per
-    key. Status: ``new``; ``known``: same value and quality; ``corrects``: differs from what is known;
-    ``superseded``: a later row of the batch gives the same meter and time another value. The last row of a
-    key decides: where it is ``known`` nothing of that key needs storing, so that the same file twice changes
-    nothing.
-    """
-    known = current.select(*_KEY, pl.col("value").alias("old"), pl.col("quality").alias("old_quality"))
-    judged = batch.join(known, on=_KEY, how="left", maintain_order="left")
-    same = (pl.col("value") == pl.col("old")) & (pl.col("quality") == pl.col("old_quality"))
-    status = pl.when(pl.col("old").is_null()).then(pl.lit("new")).when(same).then(pl.lit("known"))
-    judged = judged.with_columns(status.otherwise(pl.lit("corrects")).alias("status")).drop("old_quality")
-    twice = batch.select(pl.struct(_KEY).is_duplicated()).to_series()
-    return _superseded(judged, twice) if twice.any() else judged
-
-
-def _superseded(judged: pl.DataFrame, twice: pl.Series) -> pl.DataFrame:
-    """Rows of a repeated key that don't have the last word: equal to it is known, unequal is superseded."""
-    marked = judged.with_row_index("no").with_columns(twice.alias("twice"))
-    few = marked.filter("twice")
-    last = pl.col("row") == pl.col("row").max().over(_KEY)
-    value, quality = (pl.col(name).sort_by("row").last().over(_KEY) for name in ("value", "quality"))
-    equal = (pl.col("value") == value) & (pl.col("quality") == quality)
-    status = pl.when(last).then("status").when(equal).then(pl.lit("known")).otherwise(pl.lit("superseded"))
-    few = few.select("no", status.alias("settled"))
-    joined = marked.join(few, on="no", how="left", maintain_order="left")
-    return joined.with_columns(pl.coalesce("settled", "status").alias("status")).drop("no", "twice", "settled")
-
-
-def fresh(judged: pl.DataFrame) -> pl.DataFrame:
-    """What the store has to take: new and correcting rows, and the ones they supersede; columns ROWS."""
-    kept = judged.filter(pl.col("status") != "known")
-    if (kept["status"] == "superseded").any():
-        told = kept.filter(pl.col("status") != "superseded").select(_KEY).unique()
-        over = kept.filter(pl.col("status") == "superseded").join(told, on=_KEY, how="semi")
-        kept = pl.concat([kept.filter(pl.col("status") != "superseded"), over])
-    return kept.select(list(ROWS))
-
-
-class Reconcile:
-    """``classify`` over the batches of one file, none of which is stored before the last.
-
-    A correction made by an earlier batch is what a later row of the same file is compared with: else a file
-    that first contradicts and then repeats what is known would leave the contradiction standing.
-    """
-
-    def __init__(self) -> None:
-        self._pending: pl.DataFrame | None = None
-
-    def __call__(self, batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-        now = current.select(*_KEY, "value", "quality")
-        if self._pending is not None:
-            touched = self._pending.join(batch.select(_KEY).unique(), on=_KEY, how="semi")
-            now = pl.concat([now.join(touched, on=_KEY, how="anti"), touched])
-        judged = classify(batch, now)
-        corrected = judged.filter(pl.col("status") == "corrects").select(*_KEY, "value", "quality")
-        if not corrected.is_empty():
-            parts = [corrected] if self._pending is None else [self._pending, corrected]
-            self._pending = pl.concat(parts).unique(_KEY, keep="last", maintain_order=True)
-        return judged
-
-
 class Tally:
     """Adds up batches into a report."""
 
@@ -243,7 +181,7 @@ class Tally:
         if judged.is_empty():
             return
         self._span += [judged["time"].min(), judged["time"].max()]  # type: ignore[list-item]
-        told = judged.filter(pl.col("status").is_in(["new", "corrects"]))
+        told = judged.filter(pl.col("status").is_in(["new", "corrects", "overrules"]))
         self._meters.update(told["meter"].unique().to_list())
         self._months.update(months_of(told["time"], self._intake.timezone))
         self._differing(judged)
@@ -265,14 +203,20 @@ class Tally:
             Correction(self._names.get(meter, str(meter)), time, old, new)
             for meter, time, old, new in few.select("meter", "time", "old", "value").iter_rows()
         ]
-        over = judged.filter(pl.col("status") == "superseded").select(_KEY).unique(maintain_order=True)
+        self._conflicting(judged)
+
+    def _conflicting(self, judged: pl.DataFrame) -> None:
+        over = judged.filter(pl.col("status") == "superseded").select(KEY).unique(maintain_order=True)
         over = over.head(LISTED - len(self._conflicts))
-        if over.is_empty():
-            return
-        groups = judged.join(over, on=_KEY, how="semi").sort("row").group_by(_KEY, maintain_order=True)
+        groups = judged.join(over, on=KEY, how="semi").sort("row").group_by(KEY, maintain_order=True)
+        within = groups.agg("row", "value").rows()
+        across = judged.filter(pl.col("status") == "overrules").head(LISTED - len(self._conflicts) - len(within))
+        pairs = across.select(
+            *KEY, pl.concat_list("earlier_row", "row"), pl.concat_list("earlier", "value")
+        ).rows()
         self._conflicts += [
             Conflict(self._names.get(meter, str(meter)), time, tuple(rows), tuple(values))
-            for meter, time, rows, values in groups.agg("row", "value").iter_rows()
+            for meter, time, rows, values in (*within, *pairs)
         ]
 
     def report(self, seconds: float = 0.0, rejected_file: Path | None = None) -> ImportReport:
@@ -286,7 +230,7 @@ class Tally:
             corrects=count["corrects"],
             rejected=count["rejected"],
             empty=count["empty"],
-            conflicts=count["superseded"],
+            conflicts=count["superseded"] + count["overrules"],
             first=min(self._span, default=None),
             last=max(self._span, default=None),
             meters=tuple(sorted(self._names.get(m, str(m)) for m in self._meters)),

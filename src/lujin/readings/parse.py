@@ -68,7 +68,7 @@ class _Reader:
 
     def batch(self, block: Block) -> ParsedBatch:
         cells = self._cells(block.frame)
-        read = len(cells)
+        read = len(cells) + (0 if block.broken is None else len(block.broken))
         cells = self._numbers(cells)
         cells = self._meters(cells)
         cells = self._times(cells)

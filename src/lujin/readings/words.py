@@ -1,4 +1,4 @@
-"""Header words of export files by what they announce (表头词典), best first; compared without case, width and unit."""
+"""Header words of export files by what they announce (表头词典), best first."""
 
 from __future__ import annotations
 
