@@ -66,7 +66,7 @@ def write_demo(directory: str | Path, *, enterprises: int = 200, months: int = 1
     story = Story.of(horizon, known[:enterprises])
     streams, loads = _streams(story, seed)
     devices = _devices(story, streams, seed)
-    park = make_park(story, streams, devices, loads, temperatures(np.random.default_rng([seed, 0])))
+    park = make_park(story, streams, devices, loads, temperatures(np.random.default_rng([seed, 4])))
     _write_facts(target, park)
     files, late = write_arrivals(target / "arrivals", story, devices)
     physical = [device for device in devices if device.meter.kind != "virtual"]

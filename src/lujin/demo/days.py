@@ -106,10 +106,10 @@ def temperatures(rng: np.random.Generator) -> list[float]:
     """Composed daily maximum temperatures [°C]: a monthly climate, interpolated, with weather that lasts days."""
     middle = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30]) + 15
     normal = np.interp(np.arange(DAYS), middle, _NORMAL_MAX_C, period=DAYS)
-    spread = np.interp(normal, [19, 33], [4.0, 1.6])
+    spread = np.interp(normal, [19, 33], [4.0, 2.0])
     weather = np.empty(DAYS)
     state = 0.0
     for n, shock in enumerate(rng.standard_normal(DAYS)):
         state = 0.72 * state + 0.69 * shock
         weather[n] = state
-    return [round(float(t), 1) for t in (normal + spread * weather).clip(6, 38.4)]
+    return [round(float(t), 1) for t in (normal + spread * weather).clip(6, 38.8)]

@@ -171,7 +171,7 @@ def _monitoring(folder: Path, devices: Sequence[Device]) -> Path:
 def _water_meters(folder: Path, devices: Sequence[Device]) -> Path:
     """Hourly water registers with three broken rows: no number, no such day, no such meter."""
     table = _long(devices).select("meter", local().dt.strftime("%Y-%m-%d %H:%M").alias("time"), "value")
-    lines = table.write_csv(float_precision=2).splitlines()
+    lines = table.write_csv(float_precision=3).splitlines()
     known = lines[1].split(",")
     at = len(lines) // 3
     lines[at] = lines[at].rsplit(",", 1)[0] + ",——"

@@ -212,7 +212,7 @@ class Bench:
                 plain = replace(plain, unit="Nm3", accuracy_class="1.5")
         base = to_base(plain.unit, dimension, enthalpy_kj_per_kg=enthalpy)
         plain = replace(plain, capacity=limit(stream, base))
-        counter = Counter.of(stream, self.story.horizon, base, 2)
+        counter = Counter.of(stream, self.story.horizon, base, 3 if stream.carrier == "water" else 2)
         if plain.kind == "interval":
             return [intervals(plain, stream, counter, channel)]
         return [register(plain, stream, counter, channel, self._start(stream.id), stream.first, stream.last)]
