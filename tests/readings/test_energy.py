@@ -314,6 +314,35 @@ def test_counts_beyond_the_precision_of_floats_are_exact() -> None:
     assert (energy_of(time, value, spec).amount == 21).all()
 
 
+def test_register_gap_is_spread_like_the_meter_s_own_days() -> None:
+    time = np.arange(APRIL.start, APRIL.end + 1, 900)
+    day = (time - APRIL.start) // DAY % 30
+    rest = np.array([d.weekday() >= 5 for d in APRIL.days])[day]
+    load = np.where(rest, 2, 8) * (1 + (time - APRIL.start) % DAY // 900 // 32)
+    value = np.concatenate([[0], np.cumsum(load[:-1])])
+    keep = np.ones(len(time), bool)
+    keep[96 * 10 + 5 : 96 * 11 + 50] = False  # a Friday and a half Saturday
+    energy = energy_of(time[keep], value[keep])
+    assert (np.abs(energy.amount[0] - load[:-1] * 1000) <= 1).all()
+    assert energy.amount.sum() == value[-1] * 1000
+    assert has(energy, Flag.ESTIMATED).sum() == 96 + 45 + 1
+
+
+def test_reading_that_comes_a_third_late_makes_no_gap() -> None:
+    time, value = steady(APRIL.start, APRIL.end, step=1200)
+    energy = energy_of(time, value)
+    assert not has(energy, Flag.ESTIMATED).any()
+    assert has(energy, Flag.INTERPOLATED).all()
+
+
+def test_interval_that_starts_when_the_meter_is_gone_does_not_count() -> None:
+    end = APRIL.start + 2 * DAY
+    time = np.arange(APRIL.start, APRIL.start + 3 * DAY, 900)
+    energy = energy_of(time, np.ones(len(time)), interval(valid_to=end))
+    assert energy.amount.sum() == 2 * 96 * 1_000
+    assert energy.events[0].detail == {"readings": 96}
+
+
 # Interval and power meters ---------------------------------------------------------------------------------
 
 

@@ -68,6 +68,12 @@ def test_peaks_that_the_meter_always_makes_are_no_spikes() -> None:
     assert not len(found(amount, Flag.SPIKE))
 
 
+def test_the_only_load_of_a_meter_at_rest_is_no_spike() -> None:
+    amount = np.zeros(GRID.slots, np.int64)
+    amount[day(9, 3)] = 5_000
+    assert not len(found(amount, Flag.SPIKE))
+
+
 def test_hourly_peak_is_one_spike_of_four_slots() -> None:
     hourly = factory().reshape(-1, 4).mean(axis=1).astype(np.int64)
     hourly[24 * 8 + 2] *= 12
@@ -134,6 +140,13 @@ def test_clock_an_hour_off_for_a_week_is_flagged_in_whole_days(lag: int) -> None
 def test_two_late_days_are_no_clock_error() -> None:
     amount = factory()
     amount[day(14) : day(16)] = factory()[day(14) - 4 : day(16) - 4]
+    assert not len(found(amount, Flag.CLOCK))
+
+
+def test_days_off_by_different_times_are_no_clock_error() -> None:
+    amount = factory()
+    for number, lag in ((14, 2), (15, 5), (16, 8), (17, 3)):
+        amount[day(number) : day(number + 1)] = factory()[day(number) - lag : day(number + 1) - lag]
     assert not len(found(amount, Flag.CLOCK))
 
 
