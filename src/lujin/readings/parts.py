@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import polars as pl
 from deltalake._internal import DeltaFileSystemHandler
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from lujin.errors import N_, IntegrityError, Problem
@@ -118,7 +119,7 @@ class PartWriter:
     def discard(self) -> None:
         """Remove what was written; called when nothing will be committed."""
         for path in self._written:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, DeltaError):
                 self._place.remove(path)
         self._buffers.clear()
 
