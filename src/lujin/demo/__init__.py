@@ -24,8 +24,7 @@ from lujin.demo.metering import Bench, Device
 from lujin.demo.streams import Amounts, Story, Stream, electricity, heat_and_gas, water_and_air
 from lujin.demo.tables import write_days, write_reference
 from lujin.errors import N_, InputError, Problem
-from lujin.park.model import Park
-from lujin.park.toml import dumps
+from lujin.park import Park, dumps
 
 __all__ = ["SEED", "DemoFiles", "write_demo"]
 

@@ -174,7 +174,7 @@ def _water_meters(folder: Path, devices: Sequence[Device]) -> Path:
     lines = table.write_csv(float_precision=3).splitlines()
     known = lines[1].split(",")
     at = len(lines) // 3
-    lines[at] = lines[at].rsplit(",", 1)[0] + ",——"
+    lines[at] = lines[at].rsplit(",", 1)[0] + ",通讯故障"
     lines.insert(2 * at, f"{known[0]},{YEAR}-02-30 01:00,{known[2]}")
     lines.insert(2 * at + 50, f"WATER-E999-1,{YEAR}-01-10 08:00,{known[2]}")
     path = folder / f"水表明细_{YEAR}.csv"
