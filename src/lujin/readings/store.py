@@ -14,8 +14,8 @@ import polars as pl
 
 from lujin.errors import N_, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
-from lujin.readings.parts import PART_ROWS, PartWriter, Place
 from lujin.readings.delta import FILES, ReadingTable, holding, is_compact
+from lujin.readings.parts import PART_ROWS, PartWriter, Place
 from lujin.readings.versions import CURRENT, SCHEMA, current, ordered
 
 # Most meters report every hour or oftener; the few that do not are looked up in the whole month.
