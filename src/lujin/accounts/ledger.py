@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NewType
+from typing import Any, NewType
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,6 @@ from lujin.database import insert_many
 from lujin.errors import N_, Problem, StoreError
 
 EntryId = NewType("EntryId", str)
-Reason = Literal["late_reading", "correction", "park_change", "restatement"]
 
 SORTED_KEY = tuple(sorted(KEY))
 IDENTITY = ("enterprise", "book", *KEY)
@@ -182,7 +181,7 @@ def post(
     enterprises: Collection[str],
     recorded_at: datetime,
     source: int,
-    reason: Reason | Mapping[str, Reason],
+    reason: str | Mapping[str, str],
     packs: Mapping[str, str],
     park_digest: Mapping[str, str],
     input_digest: Mapping[str, str],
@@ -193,8 +192,8 @@ def post(
     Runs inside the caller's transaction (``lujin.database.writing``): all of it is stored, or nothing. Each
     (enterprise, book) gets at most one entry; where nothing changed there is none, and an enterprise of
     ``enterprises`` without lines has what was posted before reversed. ``source`` is the last arrival the lines
-    know; ``reason`` says why a month already posted changes (one, or per enterprise); a first entry is
-    ``initial`` by itself. ``packs`` is by book, the digests are by enterprise.
+    know; ``reason`` (see REASONS) says why a month already posted changes, one or per enterprise; a first entry
+    is ``initial`` by itself. ``packs`` is by book, the digests are by enterprise.
     """
     _check(lines, month, enterprises)
     versions = _versions(connection, month, enterprises, recorded_at)
