@@ -71,7 +71,10 @@ ERRORS = [
     (flow("F2", "steam", "GIRD", "E1"), "node GIRD is unknown; did you mean GRID?"),
     (flow("F2", "steam", "GRID", "E3"), "node E3 is unknown"),
     (connection("C1") + flow("F2", "steam", "E2", "E1", 'connection = "C1"'), "bills electricity only"),
-    (connection("C1") + flow("F2", "electricity", "GRID", "E2", 'connection = "C1"'), "neither leaves nor reaches E1"),
+    (
+        connection("C1") + flow("F2", "electricity", "GRID", "E2", 'connection = "C1"'),
+        "neither leaves nor reaches E1",
+    ),
     (
         connection("C1", "valid_to = 2025-06-01") + flow("F2", "electricity", "GRID", "E1", 'connection = "C1"'),
         "does not hold all that time",
@@ -140,7 +143,9 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("more", "said"), WARNINGS, ids=[said for _, said in WARNINGS])
-def test_a_doubt_is_a_warning_and_the_park_still_loads(base: str, problems: Problems, more: str, said: str) -> None:
+def test_a_doubt_is_a_warning_and_the_park_still_loads(
+    base: str, problems: Problems, more: str, said: str
+) -> None:
     found = problems(f"{base}\n{more}")
     assert {p.severity for p in found} == {"warning"}
     assert any(said in p.text() and p.remedy for p in found), found
@@ -185,7 +190,12 @@ def test_a_clean_swap_of_devices_has_no_problem(base: str, problems: Problems) -
     ("old", "new", "said", "severity"),
     [
         ("valid_to = 2025-06-02\nfinal = 9", "valid_from = 2025-06-01\ninitial = 0", "count twice", "error"),
-        ("valid_to = 2025-06-01\nfinal = 9", "valid_from = 2025-06-02\ninitial = 0", "nothing measures", "warning"),
+        (
+            "valid_to = 2025-06-01\nfinal = 9",
+            "valid_from = 2025-06-02\ninitial = 0",
+            "nothing measures",
+            "warning",
+        ),
         ("valid_to = 2025-06-01", "valid_from = 2025-06-01\ninitial = 0", "final of OLD is missing", "warning"),
         ("valid_to = 2025-06-01\nfinal = 9", "valid_from = 2025-06-01", "initial of NEW is missing", "warning"),
     ],
@@ -240,7 +250,9 @@ def test_a_change_of_tariff_class_is_two_connections_and_two_flows(base: str, pr
     assert problems(base + text) == []
 
 
-def test_two_accounts_with_the_grid_at_one_time_are_told_apart_by_their_flows(base: str, problems: Problems) -> None:
+def test_two_accounts_with_the_grid_at_one_time_are_told_apart_by_their_flows(
+    base: str, problems: Problems
+) -> None:
     text = "".join(
         connection(f"C{n}")
         + flow(f"A{n}", "electricity", "GRID", "E1", f'connection = "C{n}"')

@@ -60,7 +60,10 @@ def test_a_flow_without_meter_has_no_terms() -> None:
 
 def test_a_long_chain_and_many_ways_stay_quick() -> None:
     ladder = [Meter(id="V0"), *(virtual(f"V{n}", **{f"V{n - 1}": 1}) for n in range(1, 3000))]
-    doubling = [virtual("D0", V2999=1), *(virtual(f"D{n}", **{f"D{n - 1}": 1, f"E{n - 1}": 1}) for n in range(1, 40))]
+    doubling = [
+        virtual("D0", V2999=1),
+        *(virtual(f"D{n}", **{f"D{n - 1}": 1, f"E{n - 1}": 1}) for n in range(1, 40)),
+    ]
     twins = [virtual("E0", V2999=1), *(virtual(f"E{n}", **{f"D{n - 1}": 1, f"E{n - 1}": 1}) for n in range(1, 40))]
     found = park.flow_terms(make(virtual("TOP", "F", D39=1), *ladder, *doubling, *twins))
     assert found["F"] == (Term("V0", Decimal(2**39), None, None),)

@@ -35,6 +35,7 @@ from lujin.park.forms import (
     Time,
     Timezone,
     Unit,
+    Word,
 )
 from lujin.park.model import Basis, MeterKind, NodeKind, Stamp
 
@@ -69,7 +70,7 @@ class ParkRow(TableRow):
     name_zh: Text = col("中文名", "", "Chinese name", default="")
     name_en: Text = col("英文名", "", "English name", default="")
     timezone: Timezone = col("时区", "IANA 时区名", "IANA name of the time zone")
-    region: Text = col("省级地区", "与电网排放因子表一致，如 广东", "province as in the grid factor table")
+    region: Word = col("省级地区", "与电网排放因子表一致，如 广东", "province as in the grid factor table")
     factor_date: Day | None = col(
         "因子日期",
         "因子须在该日有效；空为活动当日",
@@ -154,10 +155,10 @@ class MeterRow(TableRow):
 class ConnectionRow(TableRow):
     id: Id = col("编号", "用电户编号", "id")
     enterprise: Id = col("企业", "企业编号", "enterprise")
-    region: Text = col("地区", "与电价表一致", "region as in the tariff table")
-    zone: Text = col("价区", "与电价表一致", "price zone as in the tariff table")
-    customer_class: Text = col("用电类别", "与电价表一致", "customer class as in the tariff table")
-    voltage: Text = col("电压等级", "与电价表一致", "voltage as in the tariff table")
+    region: Word = col("地区", "与电价表一致", "region as in the tariff table")
+    zone: Word = col("价区", "与电价表一致", "price zone as in the tariff table")
+    customer_class: Word = col("用电类别", "与电价表一致", "customer class as in the tariff table")
+    voltage: Word = col("电压等级", "与电价表一致", "voltage as in the tariff table")
     basis: Basis = col(
         "计价方式",
         "single 单一制，demand 两部制按需量，capacity 两部制按容量",
@@ -183,10 +184,10 @@ class PriceRow(TableRow):
 
 class OutputRow(TableRow):
     enterprise: Id = col("企业", "", "enterprise")
-    product: Text = col("产品", "", "product")
+    product: Word = col("产品", "", "product")
     month: Month = col("月份", "如 2025-06", "like 2025-06", "month")
     quantity: NotNegative = col("产量", "", "quantity", "number")
-    unit: Text = col("单位", "", "unit")
+    unit: Word = col("单位", "", "unit")
 
 
 class InstrumentRow(TableRow):

@@ -54,6 +54,14 @@ def read_text(value: object) -> str:
     return text
 
 
+def read_word(value: object) -> str:
+    """Text that must say something."""
+    text = read_text(value)
+    if not text:
+        raise refuse(N_("the text is empty"), N_("fill it in"))
+    return text
+
+
 def read_id(value: object) -> str:
     text = read_text(value)
     if not text:
@@ -75,7 +83,7 @@ def read_reference(value: object) -> str:
 
 
 def read_unit(value: object) -> str:
-    text = read_text(value)
+    text = read_word(value)
     if text.startswith(("CNY/", "元/")):
         return f"CNY/{unit_name(text.partition('/')[2])}"
     return unit_name(text)
@@ -296,6 +304,7 @@ def read_packs(value: object) -> dict[str, str]:
 BOOKS = ("physical", "location", "market", "regulatory", "embodied")
 
 Text = Annotated[str, PlainValidator(read_text)]
+Word = Annotated[str, PlainValidator(read_word)]
 Id = Annotated[str, PlainValidator(read_id)]
 Reference = Annotated[str, PlainValidator(read_reference)]
 Unit = Annotated[str, PlainValidator(read_unit)]

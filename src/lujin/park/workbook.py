@@ -37,6 +37,7 @@ _LARGEST_UNPACKED = 500_000_000
 _EXCEL_DIGITS = 15  # a double keeps any decimal of 15 digits
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_ESCAPED = re.compile(r"_x005F_(?=x[0-9A-Fa-f]{4}_)")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _HEADING = {"font": Font(bold=True, color="FFFFFF"), "fill": PatternFill("solid", fgColor="1F6F54")}
 _NEEDED = PatternFill("solid", fgColor="B3541E")
@@ -165,6 +166,8 @@ def _column_of(table: str, heading: str) -> str:
 
 def _raw(value: object, form: Form) -> object:
     """The cell as TOML would have given it; what does not fit stays as it is, to be refused with its place."""
+    if isinstance(value, str):
+        value = _ESCAPED.sub("_", value)  # openpyxl undoes this for shared strings, not for inline ones
     if form == "number":
         long = (
             isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()) and not _fits_double(value.strip())
