@@ -153,7 +153,8 @@ def _read_sheet(sheet: Worksheet, table: str, file: str) -> tuple[list[Row], lis
                 problems.append(Problem(message, {"cell": place}, remedy, file, line, place))
             else:
                 values[names[column]] = _raw(cell.value, columns(table)[names[column]][1])
-        rows.append(row)
+        if values:
+            rows.append(row)
     return rows, problems
 
 
