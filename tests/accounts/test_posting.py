@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lujin.accounts.lines import SCHEMA
+from lujin.accounts.lines import SCHEMA, LineBook
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.errors import InputError
 from lujin.park.carriers import CARRIERS
@@ -70,6 +70,15 @@ def test_lines_are_sorted_unique_and_typed(sketch):
     book_first = ["enterprise", "book", *[c for c in order if c not in ("enterprise", "book")], "day"]
     assert lines.equals(lines.sort(book_first))
     assert not (lines["amount"] == 0).any()
+
+
+def test_lines_that_cancel_leave_no_line():
+    book = LineBook([date(2024, 7, 1), date(2024, 7, 2)])
+    sides = {"enterprise": ["A"], "debit": ["x"], "credit": ["y"], "subject": [""]}
+    same = {**sides, "book": "physical", "commodity": "CNY", "rule": "metered@1"}
+    book.add(np.array([[5, 7]]), np.array([0, 1]), **same)
+    book.add(np.array([[-5, 1]]), np.array([0, 1]), **same)
+    assert book.frame().select("day", "debit", "amount").rows() == [(date(2024, 7, 2), "A/x", 8)]
 
 
 def test_nothing_moved_leaves_an_empty_frame_with_all_columns(sketch):
@@ -229,6 +238,15 @@ def test_comprehensive_energy_is_purchased_plus_own_renewable_less_exported(sket
     assert balance.net("A/OWN/electricity", commodity="ce_equivalent") == 11 * 122_900 * 10**6
 
 
+def test_power_from_own_fuel_has_no_standard_coal_of_its_own(sketch):
+    """The fuel is counted already."""
+    made = sketch().node("CHP", "chp", "OP").flow("CHP", "OP", 1000).flow("GAS", "OP", 10, "natural_gas")
+    balance = made.balance()
+    assert balance.net("OP/OWN/electricity", commodity="electricity") == 1000 * made.grid.slots
+    assert balance.net("OP/OWN/electricity", commodity="ce_equivalent") == 0
+    assert balance.net("OP/OWN/natural_gas", commodity="ce_equivalent") > 0
+
+
 # ------------------------------------------------------------------------------------- market claims
 
 
@@ -267,6 +285,16 @@ def test_no_certificate_is_used_twice(sketch):
     balance = claims(made, ("A", 202407, "6"), ("B", 202406, "6")).balance()
     assert balance.lines.filter(pl.col("debit").str.contains("MEMO")).is_empty()
     assert any("12 MWh of GEC1 are claimed, 10 MWh were issued: none is used" in t for t in balance.said("error"))
+
+
+def test_two_claims_together_cover_no_more_than_was_bought(sketch):
+    made = claims(sketch(), ("A", 202407, "1"))
+    made.park_facts["instruments"]["GEC2"] = Instrument(id="GEC2", kind="green_power", energy_mwh=Decimal(9))
+    made.park_facts["claims"] += (Claim(instrument="GEC2", enterprise="A", month=202407, energy_mwh=Decimal(1)),)
+    balance = made.flow("GRID", "A", made.in_month(1_400_000)).balance()
+    assert balance.net("A/MEMO/certificate/GEC1", "market") == 1_000_000
+    assert balance.net("A/MEMO/green_power/GEC2", "market") == 400_000
+    assert balance.net("A/S2/electricity", "market") == 0
 
 
 def test_what_is_passed_on_cannot_be_covered_by_the_reseller(sketch):
