@@ -29,7 +29,7 @@ def write_reference() -> Mapping[str, str]:
     """File name → CSV text, in the columns of the shipped tables."""
     return {
         "tariffs.csv": _csv("tariffs", [*_prices(), *_basic_charges()]),
-        "coal_equivalents.csv": _csv("coal_equivalents", [_equal_value()]),
+        "coal_equivalents.csv": _csv("coal_equivalents", [_equal_value(), _heat_equal_value()]),
     }
 
 
@@ -83,6 +83,21 @@ def _equal_value() -> dict[str, object]:
         "source": _SOURCE,
         "confidence": "unverified",
         "note": f"no value for {YEAR} was at hand: 2024 rounded; use for equal-value (等价值) conversion",
+    }
+
+
+def _heat_equal_value() -> dict[str, object]:
+    return {
+        "kind": "heat",
+        "name_zh": "热力(等价值)",
+        "name_en": "heat (equal value)",
+        "value": "0.0379",
+        "unit": "kgce/MJ",
+        "valid_from": f"{YEAR}-01-01",
+        "valid_to": f"{YEAR}-12-31",
+        "source": _SOURCE,
+        "confidence": "unverified",
+        "note": "0.03412 kgce/MJ over a boiler and network efficiency of 0.90; the plant's own figure is better",
     }
 
 

@@ -87,6 +87,10 @@ class ReadingStore:
             raise
         self._table.commit(writer, application, turn, {"compact": str(month)}, replaced=files)
 
+    def fragments(self, month: int) -> int:
+        """How many files hold the month: many slow down reading and call for ``compact``."""
+        return holding(self._table.files(), month).height
+
     def vacuum(self, older_than_h: int = VACUUM_AFTER_H) -> int:
         """Delete files that no reader can need: replaced ones and leftovers of interrupted writes.
 
@@ -110,15 +114,22 @@ class ReadingStore:
         """Every version of every reading: columns of SCHEMA, sorted by (meter, time, recorded, source, row)."""
         return ordered(self._versions(month, meters, as_of))
 
-    def before(self, month: int, meters: Sequence[int], as_of: datetime | None = None) -> pl.DataFrame:
-        """Per meter the last current reading before the month, where there is one. Columns CURRENT."""
-        months = [m for m in reversed(self.months()) if m < month]
-        return self._nearest(months, meters, as_of, last=True)
+    def before(
+        self, month: int, meters: Sequence[int], as_of: datetime | None = None, count: int = 1
+    ) -> pl.DataFrame:
+        """Per meter the last current reading before the month, where there is one. Columns CURRENT.
 
-    def after(self, month: int, meters: Sequence[int], as_of: datetime | None = None) -> pl.DataFrame:
-        """Per meter the first current reading after the month, where there is one. Columns CURRENT."""
+        With ``count`` up to that many, from the month in which the last one stands.
+        """
+        months = [m for m in reversed(self.months()) if m < month]
+        return self._nearest(months, meters, as_of, count, last=True)
+
+    def after(
+        self, month: int, meters: Sequence[int], as_of: datetime | None = None, count: int = 1
+    ) -> pl.DataFrame:
+        """Per meter the first current reading after the month, where there is one; as ``before``."""
         months = [m for m in self.months() if m > month]
-        return self._nearest(months, meters, as_of, last=False)
+        return self._nearest(months, meters, as_of, count, last=False)
 
     def extent(
         self, month: int, meters: Sequence[int] | None = None, without_source: int | None = None
@@ -164,9 +175,9 @@ class ReadingStore:
         return lazy if meters is None else lazy.filter(_among(meters))
 
     def _nearest(
-        self, months: Sequence[int], meters: Sequence[int], as_of: datetime | None, *, last: bool
+        self, months: Sequence[int], meters: Sequence[int], as_of: datetime | None, count: int, *, last: bool
     ) -> pl.DataFrame:
-        """Per meter its last (or first) current reading in the first of ``months`` that has one."""
+        """Per meter its last (or first) current readings in the first of ``months`` that has one."""
         found = [pl.DataFrame(schema=SCHEMA).select(CURRENT)]
         missing = set(meters)
         files = self._table.files()
@@ -176,11 +187,12 @@ class ReadingStore:
                 lazy = self._scan(holding(files, month, wanted), wanted).filter(near)
                 with self._table.failing():
                     rows = current(_known_by(lazy, as_of).collect()).select(CURRENT)
-                found.append(rows.unique("meter", keep="last" if last else "first", maintain_order=True))
+                by_meter = rows.group_by("meter", maintain_order=True)
+                found.append(by_meter.tail(count) if last else by_meter.head(count))
                 missing.difference_update(rows["meter"].to_list())
                 if not missing:
-                    return pl.concat(found).sort("meter")
-        return pl.concat(found).sort("meter")
+                    return pl.concat(found).sort("meter", "time")
+        return pl.concat(found).sort("meter", "time")
 
     def _edge(self, month: int, last: bool) -> pl.Expr:
         if last:

@@ -18,6 +18,8 @@ from lujin.readings.specs import meter_specs
 from lujin.readings.store import ReadingStore
 
 BLOCK = 1_000  # meters per block: about 60 MB of arrays
+# A bad reading right at the border of two months is then seen alike from both.
+EDGE_ROWS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,10 @@ def energy_blocks(
         block = ordered[start : start + BLOCK]
         known = [keys[m] for m in block if m in keys]
         frames = [store.read(grid.month, known, as_of)]
-        frames += [store.before(grid.month, known, as_of), store.after(grid.month, known, as_of)]
+        frames += [
+            store.before(grid.month, known, as_of, EDGE_ROWS),
+            store.after(grid.month, known, as_of, EDGE_ROWS),
+        ]
         columns = ["meter", "time", "value", "quality"]
         readings = pl.concat([f.select(columns) for f in frames if f.height] or [frames[0].select(columns)])
         if any(f.height for f in frames[1:]):

@@ -68,9 +68,10 @@ class Workspace:
         """Shipped rows and the park's own, as the files are now."""
         return load_reference(self.directory / "reference")
 
-    def meter_keys(self) -> Mapping[str, int]:
-        """Stored key of every physical meter of the park; new meters get one."""
-        return meter_keys(self.engine, [m.id for m in self.park.meters.values() if m.kind != "virtual"])
+    def meter_keys(self, park: Park | None = None) -> Mapping[str, int]:
+        """Stored key of every physical meter of the park (or of an earlier description); new meters get one."""
+        meters = (park or self.park).meters.values()
+        return meter_keys(self.engine, [m.id for m in meters if m.kind != "virtual"])
 
     def import_files(
         self,
@@ -116,7 +117,6 @@ class Workspace:
         from lujin.workspace.reading import explain
 
         return explain(self, reference)
-
 
     def status(self) -> Status:
         """Months posted, their completeness, and what waits to be posted."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from lujin.readings.guess import ColumnGuess
 from lujin.readings.intake import ImportReport, Intake, Reconcile, Tally, fresh, parse_file
 from lujin.readings.reject import RejectFile
 from lujin.readings.store import ReadingStore
+from lujin.readings.versions import SCHEMA
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.touch import touched_months
 
@@ -26,8 +28,14 @@ if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".gz", ".xlsx", ".xlsm", ".xls", ".parquet", ".arrow", ".feather", ".ipc")
+RECOVERY_BLOCK = 1_000  # meters
 GUESS = "guess"  # as ``mapping``: pass over saved mappings
-_ARRIVED = {"month": pl.Int32, "meter": pl.Int32, "first": pl.Datetime("us", "UTC"), "last": pl.Datetime("us", "UTC")}
+_ARRIVED = {
+    "month": pl.Int32,
+    "meter": pl.Int32,
+    "first": pl.Datetime("us", "UTC"),
+    "last": pl.Datetime("us", "UTC"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +64,10 @@ class FileResult:
             "source": self.source,
             "same_as": self.same_as,
             "report": None if self.report is None else self.report.as_dict(translate),
-            "columns": [column.text(translate) for column in self.guessed],
+            "columns": [
+                {"column": c.column, "role": c.role, "confidence": c.confidence, "reason": c.text(translate)}
+                for c in self.guessed
+            ],
             "problems": [p.as_dict(translate) for p in self.problems],
             "seconds": round(self.seconds, 3),
         }
@@ -116,18 +127,25 @@ def recover(workspace: Workspace) -> None:
     for pending in sources.pending(workspace.engine):
         number, now = pending.number, workspace.clock()
         if store.has_source(number):
-            arrived = _arrived_from(store, number)
-            touched = touched_months(arrived, number, store)
+            arrived = _arrived_from(store, number, sorted(workspace.meter_keys().values()))
+            touched = touched_months(arrived, number, store, _registers(workspace))
             sources.commit(workspace.engine, number, {"recovered": True}, touched, now)
         else:
             sources.abandon(workspace.engine, number, "interrupted", now)
 
 
-def _arrived_from(store: ReadingStore, number: int) -> pl.DataFrame:
+def _registers(workspace: Workspace) -> frozenset[int]:
+    keys = workspace.meter_keys()
+    return frozenset(keys[m.id] for m in workspace.park.meters.values() if m.kind == "register")
+
+
+def _arrived_from(store: ReadingStore, number: int, meters: Sequence[int]) -> pl.DataFrame:
     frames = []
     for month in store.months():
-        if number in store.sources_in(month):
-            own = store.history(month).filter(pl.col("source") == number)
+        if number not in store.sources_in(month):
+            continue
+        for start in range(0, len(meters), RECOVERY_BLOCK):
+            own = store.history(month, meters[start : start + RECOVERY_BLOCK]).filter(pl.col("source") == number)
             frames.append(_extent(own.with_columns(pl.lit(month, pl.Int32).alias("month"))))
     return pl.concat(frames) if frames else pl.DataFrame(schema=_ARRIVED)
 
@@ -144,7 +162,11 @@ def _import_file(
     with _opened(file) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     before = sources.find_by_digest(engine, digest)
-    if before is not None and before.counts.get("rejected") == 0 and before.counts.get("mapping") == (mapping or ""):
+    if (
+        before is not None
+        and before.counts.get("rejected") == 0
+        and before.counts.get("mapping") == (mapping or "")
+    ):
         report = ImportReport(
             file=file.name,
             mapping=str(before.mapping.get("name", "")),
@@ -194,10 +216,10 @@ def _import_file(
     touched = pl.DataFrame(schema={"month": pl.Int32, "meter": pl.Int32})
     if stored:
         merged = pl.concat(arrived).group_by("month", "meter").agg(pl.col("first").min(), pl.col("last").max())
-        touched = touched_months(merged.sort("month", "meter"), number, workspace.store)
+        touched = touched_months(merged.sort("month", "meter"), number, workspace.store, _registers(workspace))
     sources.commit(engine, number, counts, touched, now)
     if intake.guessed and report.accepted:
-        mappings.save(intake.mapping, workspace.mappings)
+        mappings.save(replace(intake.mapping, name=_free_name(workspace.mappings, file)), workspace.mappings)
     return FileResult(
         file,
         report,
@@ -264,7 +286,9 @@ class _Known:
         if not self._stored or rows.is_empty():
             return self._nothing()
         local = pl.col("time").dt.convert_time_zone(self._timezone)
-        wanted = rows.select("meter", (local.dt.year() * 100 + local.dt.month().cast(pl.Int32)).alias("month")).unique()
+        wanted = rows.select(
+            "meter", (local.dt.year() * 100 + local.dt.month().cast(pl.Int32)).alias("month")
+        ).unique()
         frames = [
             self._month(int(str(month)), group["meter"].to_list()).select(columns)
             for (month,), group in wanted.group_by("month")
@@ -284,8 +308,7 @@ class _Known:
 
     @staticmethod
     def _nothing() -> pl.DataFrame:
-        schema = {"meter": pl.Int32, "time": pl.Datetime("us", "UTC"), "value": pl.Float64, "quality": pl.Int8}
-        return pl.DataFrame(schema=schema)
+        return pl.DataFrame(schema={name: SCHEMA[name] for name in ("meter", "time", "value", "quality")})
 
 
 def _named(workspace: Workspace, mapping: str | None) -> mappings.Mapping | None:
@@ -296,12 +319,21 @@ def _named(workspace: Workspace, mapping: str | None) -> mappings.Mapping | None
     return mappings.load(named if named.is_file() else Path(mapping))
 
 
+def _free_name(folder: Path, file: Path) -> str:
+    """A name for a guessed mapping: that of the file, numbered where another mapping has it."""
+    stem = file.name.partition(".")[0] or "mapping"
+    names = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
+    return next(name for name in names if not (folder / f"{name}.toml").exists())
+
+
 def _opened(file: Path) -> Any:
     try:
         return file.open("rb")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(Problem(N_("the file cannot be read: {reason}"), {"reason": reason}, file=str(file))) from error
+        raise InputError(
+            Problem(N_("the file cannot be read: {reason}"), {"reason": reason}, file=str(file))
+        ) from error
 
 
 def _placed(problem: Problem, file: Path) -> Problem:

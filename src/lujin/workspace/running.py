@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
 
 
+FRAGMENTS = 24  # files of a month before it is compacted
+
+
 @dataclass(frozen=True, eq=False)
 class MonthReport:
     """What a run did to one month. ``reasons``: how many enterprises were posted for which reason."""
@@ -185,6 +188,8 @@ def post_month(
     renew: bool,
 ) -> MonthReport:
     """Compute one month for some enterprises and post it, in one transaction."""
+    if workspace.store.fragments(work.month) > FRAGMENTS:
+        workspace.store.compact(work.month)
     energy = energy_of(workspace, work.month, work.enterprises, now)
     with writing(workspace.engine) as connection:
         resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)

@@ -7,57 +7,76 @@ gaps are estimated only between readings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import polars as pl
 
-from lujin.park.calendar import month_of, next_month, previous_month
+from lujin.park.calendar import month_of, month_start, next_month, previous_month
 from lujin.readings.store import ReadingStore
 
 TOUCHED = {"month": pl.Int32, "meter": pl.Int32}
 
 
-def touched_months(arrived: pl.DataFrame, source: int, store: ReadingStore) -> pl.DataFrame:
+def touched_months(
+    arrived: pl.DataFrame, source: int, store: ReadingStore, registers: Collection[int]
+) -> pl.DataFrame:
     """Months and meters whose accounts an arrival can change.
 
     ``arrived``: one row per (month, meter) with ``first`` and ``last`` stored time of the arrival numbered
-    ``source``, which is already in ``store``. Returns distinct (month, meter).
+    ``source``, which is already in ``store``. ``registers``: keys of the meters that are read at an instant.
+    Returns distinct (month, meter).
     """
     own = arrived.select(pl.col("month").cast(pl.Int32), pl.col("meter").cast(pl.Int32))
-    frames = [own]
-    for (month,), group in arrived.group_by("month", maintain_order=True):
-        frames += _neighbours(int(str(month)), group, own, source, store)
+    frames = [pl.DataFrame(schema=TOUCHED)]
+    for (number,), group in arrived.group_by("month", maintain_order=True):
+        month = int(str(number))
+        extent = store.extent(month, group["meter"].to_list(), without_source=source)
+        edges = group.join(extent, on="meter", how="left", suffix="_other")
+        frames.append(_inside(month, edges, store, registers))
+        frames += _beside(month, edges, own, store)
     return pl.concat(frames).unique().sort("month", "meter")
 
 
-def _neighbours(
-    month: int, group: pl.DataFrame, own: pl.DataFrame, source: int, store: ReadingStore
-) -> list[pl.DataFrame]:
-    extent = store.extent(month, group["meter"].to_list(), without_source=source)
-    edges = group.join(extent, on="meter", how="left", suffix="_other")
+def _inside(month: int, edges: pl.DataFrame, store: ReadingStore, registers: Collection[int]) -> pl.DataFrame:
+    """The month itself, unless all that is known of it is a register read at its first instant: that closes
+    the month before and says nothing of this one.
+    """
+    start = month_start(month, store.timezone)
+    closing = pl.col("meter").is_in(list(registers)) & (pl.col("last") == start) & pl.col("first_other").is_null()
+    return _of(month, edges.filter(~closing)["meter"])
+
+
+def _beside(month: int, edges: pl.DataFrame, own: pl.DataFrame, store: ReadingStore) -> list[pl.DataFrame]:
+    """Months between the arrival's first and last reading and the readings next to them."""
     opens = edges.filter(pl.col("first_other").is_null() | (pl.col("first") <= pl.col("first_other")))["meter"]
     closes = edges.filter(pl.col("last_other").is_null() | (pl.col("last") >= pl.col("last_other")))["meter"]
-    frames = []
-    for meters, look, step in (
-        (opens, store.before, previous_month),
-        (closes, store.after, next_month),
-    ):
-        beside = own.filter(pl.col("month") == step(month))["meter"]
-        wanted = meters.filter(~meters.is_in(beside.implode())).to_list()
-        if wanted:
-            frames.append(_span(look(month, wanted), month, step, store.timezone))
-    return frames
+    earlier = own.filter(pl.col("month") == previous_month(month))["meter"]
+    later = own.filter(pl.col("month") == next_month(month))["meter"]
+    with_earlier, with_later = opens.is_in(earlier.implode()), closes.is_in(later.implode())
+    return [
+        _of(previous_month(month), opens.filter(with_earlier)),
+        _of(month, closes.filter(with_later)),
+        _span(store.before(month, opens.filter(~with_earlier).to_list()), previous_month(month), store.timezone),
+        _span(store.after(month, closes.filter(~with_later).to_list()), month, store.timezone),
+    ]
 
 
-def _span(found: pl.DataFrame, month: int, step: Callable[[int], int], timezone: str) -> pl.DataFrame:
-    """All months from the one beside ``month`` to the month of the reading found, per meter."""
+def _of(month: int, meters: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({"month": [month] * len(meters), "meter": meters.cast(pl.Int32)}, schema=TOUCHED)
+
+
+def _span(found: pl.DataFrame, month: int, timezone: str) -> pl.DataFrame:
+    """``month`` and all months to the one of the reading found, per meter."""
     months: list[int] = []
     meters: list[int] = []
     for meter, time in found.select("meter", "time").iter_rows():
         end = month_of(time, timezone)
+        step: Callable[[int], int] = next_month if end > month else previous_month
         at = month
         while at != end:
-            at = step(at)
             months.append(at)
             meters.append(meter)
+            at = step(at)
+        months.append(end)
+        meters.append(meter)
     return pl.DataFrame({"month": months, "meter": meters}, schema=TOUCHED)
