@@ -36,7 +36,9 @@ app = typer.Typer(
 Park = Annotated[Path, typer.Argument(help="directory of the park 园区目录", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output 输出 JSON")]
 Month = Annotated[str | None, typer.Option("--month", "-m", help="month as 2025-06 月份")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="as known at this instant 截至认知时间, 2025-08-01T00:00Z")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="as known at this instant 截至认知时间, 2025-08-01T00:00Z")
+]
 
 
 def translate() -> Callable[[str], str]:
@@ -44,7 +46,8 @@ def translate() -> Callable[[str], str]:
 
 
 def console() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """As wide as the terminal; wide enough for every table where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 
 def print_json(value: Any) -> None:
@@ -104,13 +107,17 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
 
 def say_waiting(holder: Holder) -> None:
     text = translate()(N_("waiting for {purpose} (process {pid} on {host})"))
-    sys.stderr.write(text.format(purpose=holder.purpose or "?", pid=holder.pid or "?", host=holder.host or "?") + "\n")
+    sys.stderr.write(
+        text.format(purpose=holder.purpose or "?", pid=holder.pid or "?", host=holder.host or "?") + "\n"
+    )
 
 
 @app.command()
 def init(
     directory: Path,
-    source: Annotated[Path | None, typer.Option("--from", help="Excel workbook to start from 由工作簿创建")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Excel workbook to start from 由工作簿创建")
+    ] = None,
 ) -> None:
     """Write a commented park.toml to start from. 写出带注释的 park.toml 模板。"""
     from lujin.park import TEMPLATE, dumps, read_workbook
@@ -118,14 +125,18 @@ def init(
     target = directory / "park.toml"
     if target.exists():
         raise InputError(
-            Problem(N_("{file} exists already"), {"file": target}, N_("choose another directory, or remove the file"))
+            Problem(
+                N_("{file} exists already"), {"file": target}, N_("choose another directory, or remove the file")
+            )
         )
     text = TEMPLATE if source is None else dumps(read_workbook(source))
     directory.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     tr = translate()
     console().print(tr(N_("wrote {file}")).format(file=target), markup=False)
-    console().print(tr(N_("next: edit it, then run: lujin check {directory}")).format(directory=directory), markup=False)
+    console().print(
+        tr(N_("next: edit it, then run: lujin check {directory}")).format(directory=directory), markup=False
+    )
 
 
 @app.command()
@@ -202,7 +213,9 @@ def run(park: Park, month: Month = None, as_json: AsJson = False) -> None:
 def restate(
     park: Park,
     month: Annotated[list[str], typer.Option("--month", "-m", help="month as 2025-06 月份; may be repeated")],
-    enterprise: Annotated[list[str] | None, typer.Option("--enterprise", "-e", help="only these 仅这些企业")] = None,
+    enterprise: Annotated[
+        list[str] | None, typer.Option("--enterprise", "-e", help="only these 仅这些企业")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Resolve factors and prices of posted months anew and post the difference. 以现行因子重述。"""
@@ -269,7 +282,9 @@ def status(park: Park, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def verify(park: Park, replay: Annotated[bool, typer.Option(help="compute every posting again 全部重算")] = False) -> None:
+def verify(
+    park: Park, replay: Annotated[bool, typer.Option(help="compute every posting again 全部重算")] = False
+) -> None:
     """Check the stored ledger: digests, balance and, with --replay, every amount. 校验账簿。"""
     from lujin.workspace import open_workspace
 

@@ -77,7 +77,9 @@ def _remove_demo(directory: Path) -> None:
     if not directory.exists():
         return
     park = directory / "park.toml"
-    if any(directory.iterdir()) and not (park.is_file() and 'id = "dianlu"' in park.read_text(encoding="utf-8")[:2000]):
+    if any(directory.iterdir()) and not (
+        park.is_file() and 'id = "dianlu"' in park.read_text(encoding="utf-8")[:2000]
+    ):
         raise InputError(
             Problem(
                 N_("{directory} does not hold a demo park"),

@@ -22,7 +22,7 @@ from lujin.reference import Row, load_reference
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from lujin.accounts.explain import Explanation
+    from lujin.accounts.explanation import Explanation
     from lujin.accounts.statement import Statement
     from lujin.workspace.importing import FileResult
     from lujin.workspace.reading import Status

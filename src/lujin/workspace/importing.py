@@ -22,7 +22,7 @@ from lujin.readings.reject import RejectFile
 from lujin.readings.store import ReadingStore
 from lujin.readings.versions import SCHEMA
 from lujin.workspace.progress import Progress, silent
-from lujin.workspace.touch import touched_months
+from lujin.workspace.touch import TOUCHED, touched_months
 
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
@@ -213,7 +213,7 @@ def _import_file(
         "empty": report.empty,
         "mapping": mapping or "",
     }
-    touched = pl.DataFrame(schema={"month": pl.Int32, "meter": pl.Int32})
+    touched = pl.DataFrame(schema=TOUCHED)
     if stored:
         merged = pl.concat(arrived).group_by("month", "meter").agg(pl.col("first").min(), pl.col("last").max())
         touched = touched_months(merged.sort("month", "meter"), number, workspace.store, _registers(workspace))

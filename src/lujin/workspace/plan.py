@@ -63,7 +63,8 @@ def plan(
 
     ``digests``: enterprise → digest of its part of the park. ``touched``: (month, meter key, source), the last
     source that touched each pair. ``posted``: (month, enterprise, source, park_digest), the last posting.
-    ``corrections``: the sources that correct earlier readings. Only ``month`` if given. Order does not matter: the same facts give the same work.
+    ``corrections``: the sources that correct earlier readings. Only ``month`` if given. Order does not matter:
+    the same facts give the same work.
     """
     owners = enterprises_of_meters(park)
     newest: dict[tuple[int, str], int] = {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
@@ -15,6 +16,8 @@ from lujin.accounts import sections
 from lujin.accounts import statement as statements
 from lujin.accounts.amounts import Amount, GwpSet, gwp_set
 from lujin.accounts.audit import verify as verify_ledger
+from lujin.accounts.explain import explain as explain_line
+from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import COUNTS, completeness_as_of
 from lujin.accounts.ledger import posted_through
 from lujin.accounts.posting import books_of
@@ -22,8 +25,12 @@ from lujin.accounts.statement import Statement
 from lujin.accounts.tables import entry, line, line_key
 from lujin.errors import IntegrityError
 from lujin.park import digests
-from lujin.readings.sources import pending, touched_since
+from lujin.park.calendar import month_grid, month_of
+from lujin.readings.energy import Energy
+from lujin.readings.sources import pending, sources, touched_since
+from lujin.readings.versions import SCHEMA
 from lujin.reference import Reference
+from lujin.workspace.compute import energy_blocks
 from lujin.workspace.plan import plan
 from lujin.workspace.progress import Progress
 from lujin.workspace.replay import replay as replay_postings
@@ -213,3 +220,47 @@ def verify(workspace: Workspace, *, replay: bool, progress: Progress) -> dict[st
     if problems:
         raise IntegrityError(*problems)
     return {"entries": entries, "lines": lines}
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What explain asks of readings: interval energy and every version of the readings of some meters."""
+
+    workspace: Workspace
+
+    def energy(self, month: int, meters: Sequence[str]) -> Energy:
+        workspace, keys = self.workspace, self.workspace.meter_keys()
+        grid = month_grid(month, workspace.park.timezone)
+        until = int(workspace.clock().timestamp())
+        blocks = [e for e, _ in energy_blocks(workspace.park, workspace.store, keys, meters, grid, until)]
+        return Energy(
+            grid,
+            tuple(m for block in blocks for m in block.meters),
+            np.concatenate([block.amount for block in blocks]),
+            np.concatenate([block.flags for block in blocks]),
+            tuple(event for block in blocks for event in block.events),
+        )
+
+    def history(self, meters: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
+        workspace, keys = self.workspace, self.workspace.meter_keys()
+        zone = workspace.park.timezone
+        names = pl.DataFrame(
+            {"meter": list(keys.values()), "id": list(keys)}, schema={"meter": pl.Int32, "id": pl.String}
+        )
+        wanted = [keys[m] for m in meters if m in keys]
+        months = [m for m in workspace.store.months() if month_of(start, zone) <= m <= month_of(end, zone)]
+        frames = [workspace.store.history(m, wanted) for m in months]
+        found = pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
+        files = {s.number: s.name for s in sources(workspace.engine, found["source"].unique().to_list())}
+        return (
+            found.filter(pl.col("time").is_between(start, end))
+            .join(names, on="meter")
+            .with_columns(pl.col("source").replace_strict(files, default="", return_dtype=pl.String).alias("file"))
+            .drop("meter")
+            .rename({"id": "meter"})
+        )
+
+
+def explain(workspace: Workspace, reference: str) -> Explanation:
+    with workspace.engine.connect() as connection:
+        return explain_line(connection, workspace.park, reference, _Behind(workspace))

@@ -14,7 +14,7 @@ import polars as pl
 from lujin.park.calendar import month_of, month_start, next_month, previous_month
 from lujin.readings.store import ReadingStore
 
-TOUCHED = {"month": pl.Int32, "meter": pl.Int32}
+TOUCHED: dict[str, type[pl.DataType]] = {"month": pl.Int32, "meter": pl.Int32}
 
 
 def touched_months(
