@@ -76,8 +76,8 @@ def parse_reference(text: str) -> LineReference:
             N_("{text!r} is not a line reference"),
             {"text": text},
             N_(
-                "write enterprise:month:book:account as on the statement, with or without a day of the month, e.g. "
-                "E012:2025-06:location:S2/electricity:2025-06-03"
+                "write enterprise:month:book:account as on the statement, perhaps with a day of the month, "
+                "e.g. E012:2025-06:location:S2/electricity:2025-06-03"
             ),
         )
     )

@@ -64,7 +64,8 @@ def record_reference(connection: Connection, rows: Iterable[Row], recorded_at: d
 
 
 def _store_rows(connection: Connection, rows: Sequence[Row], recorded_at: datetime) -> None:
-    known = dict(connection.execute(sa.select(reference_row.c.id, reference_row.c.digest)).tuples().all())
+    select = sa.select(reference_row.c.id, reference_row.c.digest)
+    known = {row.id: row.digest for row in connection.execute(select)}
     for row in rows:
         if known.get(row.id, row.digest) != row.digest:
             raise IntegrityError(
