@@ -93,8 +93,33 @@ def registers(meters: int, first: datetime, days: int) -> Iterator[pl.DataFrame]
 
 
 def write_park(directory: Path, meters: int) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "reference").mkdir(parents=True, exist_ok=True)
     (directory / "park.toml").write_text(park_toml(meters), encoding="utf-8")
+    (directory / "reference" / "coal_equivalents.csv").write_text(EQUAL_VALUES, encoding="utf-8")
+    (directory / "reference" / "tariffs.csv").write_text("\n".join(_prices()) + "\n", encoding="utf-8")
+
+
+# No equal values are published for these years and no prices for the months outside January to August 2026.
+EQUAL_VALUES = """\
+kind,name_zh,name_en,standard,heat_value,heat_unit,value,unit,valid_from,valid_to,source,confidence,evidence,note
+electricity,供电煤耗 2025,net coal consumption,,,,0.3024,kgce/kWh,2025-01-01,2025-12-31,benchmark,unverified,,2024 value
+electricity,供电煤耗 2026,net coal consumption,,,,0.3024,kgce/kWh,2026-01-01,2026-12-31,benchmark,unverified,,2024 value
+heat,热力(等价值),"heat, equal value",,,,0.0400,kgce/MJ,2025-01-01,,benchmark,unverified,,assumption
+"""
+
+
+def _prices() -> Iterator[str]:
+    yield (
+        "region,applies_to,customer_class,voltage,item,period,months,start,end,operator,value,unit,"
+        "valid_from,valid_to,source,confidence,evidence,note"
+    )
+    levels = {"super_peak": 1.19, "peak": 1.03, "flat": 0.65, "valley": 0.27, "deep_valley": 0.16}
+    for month, last in ((9, 30), (10, 31), (11, 30), (12, 31)):
+        for period, value in levels.items():
+            yield (
+                f"山东,全省 incl. 青岛 济南,工商业两部制,110kV,energy_price,{period},{month},,,=,{value},CNY/kWh,"
+                f"2025-{month:02}-01,2025-{month:02}-{last},benchmark,unverified,,"
+            )
 
 
 def write_parquet(path: Path, meters: int, first: datetime, days: int) -> int:

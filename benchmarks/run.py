@@ -54,7 +54,9 @@ def child(case: str, step: str, directory: Path) -> dict[str, float]:
 
 
 def line(name: str, what: str, **figures: object) -> None:
-    cells = "  ".join(f"{key} {value:,.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items())
+    cells = "  ".join(
+        f"{key} {value:,.2f}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
+    )
     print(f"{name:<13} {what:<34} {cells}", flush=True)
 
 
@@ -64,7 +66,7 @@ def step_import(directory: Path) -> dict[str, float]:
     files = sorted((directory / "arrivals").iterdir())
     with Timer() as t:
         reports = open_workspace(directory).import_files(files)
-    return {"wall": t.wall, "cpu": t.cpu, "rows": sum(r.accepted for r in reports), "peak_mb": peak_mb()}
+    return {"wall": t.wall, "cpu": t.cpu, "rows": sum(r.report.accepted for r in reports if r.report), "peak_mb": peak_mb()}
 
 
 def step_compact(directory: Path) -> dict[str, float]:
@@ -132,7 +134,7 @@ def step_correct(directory: Path) -> dict[str, float]:
         "cpu": imported.cpu + posted.cpu,
         "import": imported.wall,
         "run": posted.wall,
-        "corrected": report.corrects,
+        "corrected": report.report.corrects if report.report else 0,
         "entries": sum(m.entries for m in done.months),
         "peak_mb": peak_mb(),
     }
@@ -165,7 +167,13 @@ def month_case(name: str, directory: Path, meters: int, days: int, first: object
 
 def report(name: str, directory: Path) -> None:
     done = child(name, "import", directory)
-    line(name, "import (Parquet)", wall=done["wall"], rows_per_s=f"{done['rows'] / done['wall']:,.0f}", peak_mb=done["peak_mb"])
+    line(
+        name,
+        "import (Parquet)",
+        wall=done["wall"],
+        rows_per_s=f"{done['rows'] / done['wall']:,.0f}",
+        peak_mb=done["peak_mb"],
+    )
     done = child(name, "compact", directory)
     line(name, "compaction", wall=done["wall"], peak_mb=done["peak_mb"])
     scan = child(name, "scan", directory)
@@ -187,9 +195,19 @@ def report(name: str, directory: Path) -> None:
 def month_1000(directory: Path, small: bool) -> None:
     month_case("month-1000", directory, 100 if small else 1_000, 30, parks.JUNE)
     done = child("month-1000", "correct", directory)
-    line("correction", "one meter-day imported and restated", wall=done["wall"], of_import=done["import"], of_run=done["run"], corrected=int(done["corrected"]), entries=int(done["entries"]))
+    line(
+        "correction",
+        "one meter-day imported and restated",
+        wall=done["wall"],
+        of_import=done["import"],
+        of_run=done["run"],
+        corrected=int(done["corrected"]),
+        entries=int(done["entries"]),
+    )
     done = child("month-1000", "statement", directory)
-    line("statement", "one enterprise and month, warm", median_ms=done["wall"] * 1000, worst_ms=done["worst"] * 1000)
+    line(
+        "statement", "one enterprise and month, warm", median_ms=done["wall"] * 1000, worst_ms=done["worst"] * 1000
+    )
 
 
 @case("month-10000")
@@ -223,7 +241,13 @@ def csv(directory: Path, small: bool) -> None:
     path = directory / "arrivals" / "registers.csv"
     rows = parks.write_csv(path, meters, parks.JUNE, 50_000_000 if small else 1_000_000_000)
     done = child("csv", "import", directory)
-    line("csv", f"import of {path.stat().st_size / 1e9:.2f} GB, {rows:,} rows", wall=done["wall"], rows_per_s=f"{done['rows'] / done['wall']:,.0f}", peak_mb=done["peak_mb"])
+    line(
+        "csv",
+        f"import of {path.stat().st_size / 1e9:.2f} GB, {rows:,} rows",
+        wall=done["wall"],
+        rows_per_s=f"{done['rows'] / done['wall']:,.0f}",
+        peak_mb=done["peak_mb"],
+    )
 
 
 def main() -> None:

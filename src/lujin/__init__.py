@@ -9,7 +9,7 @@
 
 from lujin.errors import InputError, LujinError, Problem, StoreError
 from lujin.workspace import Workspace
-from lujin.workspace import open_workspace as open  # noqa: A004  the verb a user guesses
+from lujin.workspace import open_workspace as open
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "LujinError", "Problem", "StoreError", "Workspace", "open"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".txt", ".tsv", ".gz", ".xlsx", ".xlsm", ".xls", ".parquet", ".arrow", ".feather", ".ipc")
 RECOVERY_BLOCK = 1_000  # meters
 GUESS = "guess"  # as ``mapping``: pass over saved mappings
-_ARRIVED = {
+_ARRIVED: dict[str, pl.DataType | type[pl.DataType]] = {
     "month": pl.Int32,
     "meter": pl.Int32,
     "first": pl.Datetime("us", "UTC"),
@@ -147,7 +147,7 @@ def _arrived_from(store: ReadingStore, number: int, meters: Sequence[int]) -> pl
         for start in range(0, len(meters), RECOVERY_BLOCK):
             own = store.history(month, meters[start : start + RECOVERY_BLOCK]).filter(pl.col("source") == number)
             frames.append(_extent(own.with_columns(pl.lit(month, pl.Int32).alias("month"))))
-    return pl.concat(frames) if frames else pl.DataFrame(schema=_ARRIVED)
+    return pl.concat(frames) if frames else pl.DataFrame(schema=pl.Schema(_ARRIVED))
 
 
 def _extent(rows: pl.DataFrame) -> pl.DataFrame:
