@@ -272,3 +272,7 @@ def test_problems_come_in_order_of_their_lines(base: str, problems: Problems) ->
     lines = [p.line or 0 for p in problems(base + "".join(more for more, _ in ERRORS[:12]))]
     assert len(lines) > 10
     assert lines == sorted(lines)
+
+
+def test_an_instrument_may_be_used_up_to_its_last_mwh(base: str, problems: Problems) -> None:
+    assert problems(base + INSTRUMENT + claim("2025-01", 60) + claim("2025-12", 40, "E2")) == []
