@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,7 +15,7 @@ from lujin.accounts.explain import LineReference, explain, parse_reference
 from lujin.accounts.facts import PinnedResolve
 from lujin.accounts.ledger import post
 from lujin.accounts.statement import statement
-from lujin.database import migrate, open_database, writing
+from lujin.database import migrate, writing
 from lujin.errors import InputError
 from lujin.park.model import Meter
 from lujin.readings.energy import Energy
@@ -59,9 +58,9 @@ class Sources:
 
 
 @pytest.fixture
-def posted(tmp_path: Path, sketch, reference):
+def posted(database, sketch, reference):
     """(connection, park, sources): a month posted twice, the second time with 960 Wh more on the third day."""
-    engine = open_database(tmp_path / "lujin.db")
+    engine = database()
     migrate(engine)
     made = sketch(MONTH).flow("GRID", "A", 1000)
     virtual = Meter(id="V", flow=FLOW, kind="virtual", terms={"M1": Decimal(1), "M2": Decimal(-1)})

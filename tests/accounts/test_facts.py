@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -21,7 +21,7 @@ from lujin.accounts.facts import (
     reference_as_of,
     stored_rows,
 )
-from lujin.database import migrate, open_database, writing
+from lujin.database import migrate, writing
 from lujin.errors import FactorError
 from lujin.reference import Reference, Selector, grid_factor, make_row
 
@@ -32,8 +32,8 @@ GUANGDONG = grid_factor("location", "广东")
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    engine = open_database(tmp_path / "lujin.db")
+def engine(database: Callable[[], Engine]) -> Engine:
+    engine = database()
     migrate(engine)
     return engine
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import polars as pl
 import pytest
+from sqlalchemy.engine import Engine
 
 from lujin.accounts.amounts import Amount, gwp_set
 from lujin.accounts.facts import COUNTS, PinnedResolve, record_completeness
 from lujin.accounts.ledger import post
 from lujin.accounts.statement import meters_of, statement
-from lujin.database import migrate, open_database, writing
+from lujin.database import migrate, writing
 from lujin.errors import InputError
 from lujin.park.model import DayFact, Meter, Price
 from lujin.reference import grid_factor
@@ -24,8 +25,8 @@ NOW = datetime(2024, 8, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path):
-    engine = open_database(tmp_path / "lujin.db")
+def engine(database: Callable[[], Engine]) -> Engine:
+    engine = database()
     migrate(engine)
     return engine
 
