@@ -109,9 +109,17 @@ def term_order(park: Park) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]
     return tuple(done), tuple(loops)
 
 
-def meter_chain(park: Park, meter: str) -> tuple[str, ...]:
-    """All devices of one measuring point, oldest first: what ``meter`` replaced and what replaced it."""
-    newer = {m.replaces: m.id for m in park.meters.values() if m.replaces}
+def successors(park: Park) -> Mapping[str, str]:
+    """Device → the device that replaced it."""
+    return {m.replaces: m.id for m in park.meters.values() if m.replaces}
+
+
+def meter_chain(park: Park, meter: str, newer: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """All devices of one measuring point, oldest first: what ``meter`` replaced and what replaced it.
+
+    ``newer``: ``successors(park)``, for those who ask for many chains.
+    """
+    newer = successors(park) if newer is None else newer
     chain = [meter]
     while (older := park.meters[chain[0]].replaces) in park.meters and older not in chain:
         chain.insert(0, older)

@@ -12,7 +12,7 @@ import polars as pl
 from lujin.errors import N_, MappingError, Problem, UnitError
 from lujin.park.carriers import is_rate, to_base, unit_name
 from lujin.park.model import Meter, Park
-from lujin.park.virtual import meter_chain, meter_dimensions
+from lujin.park.virtual import meter_chain, meter_dimensions, successors
 from lujin.readings.guess import meter_in_name
 from lujin.readings.mapping import name_key
 from lujin.readings.sniff import FileShape
@@ -37,8 +37,9 @@ class MeterLookup:
         self.names: dict[str, tuple[int, ...]] = {}  # name key → positions, newest device first
         for meter in self._meters:
             self.names[name_key(meter.id)] = (self._place[meter.id],)
+        newer = successors(park)
         for meter in self._meters:
-            chain = tuple(self._place[m] for m in reversed(meter_chain(park, meter.id)))
+            chain = tuple(self._place[m] for m in reversed(meter_chain(park, meter.id, newer)))
             for alias in meter.alias:
                 self.names.setdefault(name_key(alias), chain)
         self.spelled = {name: meter.id for meter in self._meters for name in (meter.id, *meter.alias)}
@@ -98,7 +99,7 @@ class MeterLookup:
         A power never becomes an energy here, nor a mass of steam a heat without the meter's enthalpy.
         """
         meter = self._meters[position]
-        if not unit or unit_name(unit) == unit_name(meter.unit):
+        if not unit.strip() or unit_name(unit) == unit_name(meter.unit):
             return Fraction(1)
         if is_rate(unit) != is_rate(meter.unit):
             return None

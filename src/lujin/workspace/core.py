@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class Workspace:
 
     directory: Path
     park: Park
+    park_digest: str  # SHA-256 of the files that describe the park
     engine: Engine
     store: ReadingStore
     clock: Callable[[], datetime] = now_utc
@@ -156,10 +158,19 @@ def open_workspace(
                 N_("name the directory that holds park.toml, or make one with: lujin init {directory}"),
             )
         )
+    described = _files_digest(path)
     park = load(path / "park.toml")
     for name in ("inbox", "mappings"):
         (path / name).mkdir(exist_ok=True)
     engine = open_database(environment.get("LUJIN_DATABASE") or path / "lujin.db")
     migrate(engine)
     store = ReadingStore(environment.get("LUJIN_READINGS") or path / "readings", park.timezone)
-    return Workspace(path, park, engine, store, clock, on_wait, wait_s)
+    return Workspace(path, park, described, engine, store, clock, on_wait, wait_s)
+
+
+def _files_digest(directory: Path) -> str:
+    found = hashlib.sha256()
+    for name in ("park.toml", "days.csv"):
+        if (file := directory / name).is_file():
+            found.update(file.read_bytes())
+    return found.hexdigest()

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lujin.accounts.facts import PinnedResolve, record_completeness, record_park, record_reference
+from lujin.accounts.facts import PinnedResolve, park_as_of, record_completeness, record_park, record_reference
 from lujin.accounts.ledger import post, posted_through
 from lujin.accounts.posting import MonthLines, month_lines
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
-from lujin.park import digest, digests, dumps
+from lujin.park import digests, dumps
 from lujin.park.calendar import month_grid
 from lujin.readings.intervals import Event
 from lujin.readings.sources import last_committed, sources, touched_since
@@ -133,7 +133,9 @@ def _record_facts(workspace: Workspace, now: datetime) -> Reference:
     """The park and the reference as they are in the files become facts known from ``now`` on."""
     rows = workspace.reference_rows
     with writing(workspace.engine) as connection:
-        record_park(connection, dumps(workspace.park), digest(workspace.park), now)
+        newest = park_as_of(connection)
+        if newest is None or newest[0] != workspace.park_digest:
+            record_park(connection, dumps(workspace.park), workspace.park_digest, now)
         record_reference(connection, rows, now)
     return Reference(rows)
 
