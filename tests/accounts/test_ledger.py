@@ -121,6 +121,7 @@ def test_the_past_as_known_then_never_changes(engine: Engine) -> None:
     with writing(engine) as connection:
         put(connection, FIRST)
         known = net(connection, MONTH, as_of=NOW)
+        assert known.equals(FIRST.sort(*ledger.IDENTITY, "day"))
         put(connection, FIRST.filter(pl.col("enterprise") == "A"), at=NOW + timedelta(seconds=1))
         assert net(connection, MONTH, as_of=NOW).equals(known)
         assert net(connection, MONTH, ["B"]).is_empty()

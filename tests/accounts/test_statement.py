@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from sqlalchemy.engine import Engine
 
+from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, gwp_set
 from lujin.accounts.facts import COUNTS, PinnedResolve, record_completeness
 from lujin.accounts.ledger import post
@@ -83,6 +84,13 @@ def test_energy_is_purchased_plus_generated_less_delivered(engine, busy, referen
         power.used.value * Decimal("0.0001229"), rel=Decimal("1e-5")
     )
     assert found.coal_equivalent == power.coal_equivalent + found.energy[1].coal_equivalent
+
+
+def test_a_net_negative_purchase_stays_a_purchase(busy):
+    move = sections.Move("physical", "OWN/electricity", "EXT/GRID", "electricity", "", "measured", "", -5)
+    back = move._replace(debit="EXT/GRID", credit="OWN/electricity", amount=7, quality="estimated")
+    (power,) = sections.energy(busy.park, "A", MONTH, [s for m in (move, back) for s in sections.sides_of(m)])
+    assert (power.purchased.base, power.delivered.base, power.used.base, power.estimated.base) == (-5, 7, -12, 7)
 
 
 def test_cost_stands_by_item_and_tariff_period_and_income_is_negative(engine, sketch, reference):
