@@ -184,12 +184,12 @@ def park_totals(workspace: Workspace) -> ParkTotals:
         amount = int(amount)
         to, (origin, party) = debit.split("/")[1], credit.split("/")[1:3]
         if book != "physical":
-            if to in ("S1", "S2"):
-                gases[book, to][commodity] += amount
-        elif commodity in ("ce_equivalent", "ce_equal"):
-            others[commodity] += amount
-        elif commodity == "CNY":
-            others["cost"] += amount if to == "COST" else -amount if origin == "COST" else 0
+            for scope, signed in ((to, amount), (origin, -amount)):
+                if scope in ("S1", "S2"):
+                    gases[book, scope][commodity] += signed
+        elif commodity in ("ce_equivalent", "ce_equal", "CNY"):
+            own = "COST" if commodity == "CNY" else "OWN"
+            others[commodity] += amount * ((to == own) - (origin == own))
         elif origin == "EXT" and party in park.nodes and not park.owner(party):
             energy[commodity] += amount
             others["estimated"] += amount if commodity == "electricity" and quality == "estimated" else 0
@@ -203,7 +203,7 @@ def park_totals(workspace: Workspace) -> ParkTotals:
         generated=Amount(others["generated"], "Wh"),
         coal_equivalent=Amount(others["ce_equivalent"], "mgce"),
         coal_equal=Amount(others["ce_equal"], "mgce"),
-        cost=Amount(others["cost"], "0.01 CNY"),
+        cost=Amount(others["CNY"], "0.01 CNY"),
         carbon={key: sets[key[0]].co2e(amounts) for key, amounts in sorted(gases.items()) if key[0] in sets},
         estimated_electricity=Amount(others["estimated"], "Wh"),
     )
