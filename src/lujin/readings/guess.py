@@ -81,19 +81,25 @@ class _View:
             for name, cells in columns.items()
         }
         self.cells = {
-            name: [c for c in cells if c.lower() not in self.nulls][:1_000] for name, cells in self.rows.items()
+            name: [c for c in cells if c.lower() not in self.nulls][:6_000] for name, cells in self.rows.items()
         }
 
-    def share(self, column: str, test: Callable[[str], bool]) -> float:
+    def share(self, column: str, test: Callable[[str], bool], few: int = 300) -> float:
+        """Share of the cells that pass. A column that fails on a first few is not looked at further."""
         cells = self.cells[column]
-        return sum(map(test, cells)) / len(cells) if cells else 0.0
+        if not cells or not any(map(test, cells[:: max(1, len(cells) // 12)])):
+            return 0.0
+        cells = cells[:: max(1, len(cells) // few)]
+        return sum(map(test, cells)) / len(cells)
 
     def is_number(self, column: str) -> bool:
         cells = pl.Series(self.cells[column], dtype=pl.String)
         if cells.is_empty():
             return False
         parsed = numbers.parse_numbers(cells, "," if self.shape.decimal == "," else ".", self.shape.nulls)
-        return int(parsed["failed"].sum()) <= 0.1 * len(cells)
+        # A column named as a reading may hold more rubbish than one that is numbers by chance.
+        tolerated = 0.5 if rank(VALUE, column) < len(VALUE) or unit_in(column) else 0.1
+        return int(parsed["failed"].sum()) <= tolerated * len(cells)
 
     def meter_named(self, text: str) -> str | None:
         """The meter that a header or cell names, with or without a unit behind it."""
@@ -218,8 +224,9 @@ def _time_columns(view: _View, forms: Sequence[str], *, worded: bool = False) ->
     fitting = [
         c
         for c in view.shape.columns
-        if (not worded or rank(TIME, c) < len(TIME))
-        and max(view.share(c, lambda cell, f=form: times.reads(cell, f)) for form in forms) >= 0.8  # type: ignore[misc]
+        if view.share(c, _is_time_of_day) < 0.5  # a workbook dates its times of day 1899
+        and (not worded or rank(TIME, c) < len(TIME))
+        and max(view.share(c, lambda cell, f=form: times.reads(cell, f)) for form in forms) >= 0.5  # type: ignore[misc]
     ]
     return sorted(fitting, key=lambda c: rank(TIME, c))
 
@@ -230,7 +237,10 @@ def _is_time_of_day(cell: str) -> bool:
 
 def _settle_form(view: _View, found: _Findings, column: str, role: str) -> None:
     cells = view.cells[column]
-    shares = {form: view.share(column, lambda c, f=form: times.reads(c, f)) for form in times.FORMS}  # type: ignore[misc]
+    shares = {
+        form: view.share(column, lambda c, f=form: times.reads(c, f), few=6_000)  # type: ignore[misc]
+        for form in times.FORMS
+    }
     # A number may read as compact date, serial day and epoch; the stricter reading comes first.
     order = ("ymd", "dmy", "mdy", "month", "compact", "epoch_ms", "epoch_s", "excel")
     best = max(shares.values())
@@ -238,16 +248,19 @@ def _settle_form(view: _View, found: _Findings, column: str, role: str) -> None:
     form = forms[0]
     confidence, reason = 0.95, N_("{share:.0%} of the sample are times of the form {form}")
     if {"dmy", "mdy"} <= set(forms):
-        steps = {f: _roughness(cells, f) for f in ("dmy", "mdy")}
-        if steps["dmy"] == steps["mdy"]:
+        evidence = {f: _unbroken_nights(cells, f) for f in ("dmy", "mdy")}
+        if min(evidence.values()) > 0 or max(evidence.values()) < 2:
             found.ask(
                 "time_form",
                 N_("{example} may be day/month or month/day, and no row of the sample tells which"),
                 example=cells[0],
             )
             return
-        form = min(steps, key=lambda f: steps[f])
-        confidence, reason = 0.8, N_("read as {form} the times run evenly, the other way round they jump")
+        form = max(evidence, key=lambda f: evidence[f])
+        confidence, reason = (
+            0.8,
+            N_("read as {form} the times run on over midnight, the other way round they jump"),
+        )
     found.mapping["time_form"] = form
     found.take(column, role, confidence, reason, share=best, form=form)
     _settle_midnight(view, found, column, form)
@@ -259,10 +272,18 @@ def _stamps(cells: Iterable[str], form: str) -> list[datetime]:
     return [t for t in both.to_series().to_list() if t is not None]
 
 
-def _roughness(cells: Sequence[str], form: str) -> float:
-    """The longest step between neighbouring rows of the sample's head [days]."""
-    stamps = _stamps(cells[:500], form)
-    return max((abs((b - a) / timedelta(days=1)) for a, b in pairwise(stamps)), default=0.0)
+def _unbroken_nights(cells: Sequence[str], form: str) -> int:
+    """How often the date changes in the head of the sample while the times run on by their usual step.
+
+    Readings once a day or month prove nothing: 01/02, 01/03 are as even one way as the other.
+    """
+    stamps = _stamps(cells, form)
+    pairs = [(a, b) for a, b in pairwise(stamps) if a != b]
+    steps = [abs(b - a) for a, b in pairs]
+    usual = max(set(steps), key=steps.count, default=timedelta(0))
+    if usual >= timedelta(days=1) or steps.count(usual) < 8:
+        return 0
+    return sum(a.date() != b.date() and abs(b - a) == usual for a, b in pairs)
 
 
 def _settle_midnight(view: _View, found: _Findings, column: str, form: str) -> None:
@@ -343,11 +364,13 @@ def meter_in_name(shape: FileShape, names: MappingOf[str, str]) -> str | None:
 
     ``names``: ``name_key`` of every meter name → the name.
     """
-    stem = name_key(Path(shape.path).name.split(".")[0])
-    meter = names.get(stem) or names.get(name_key(shape.sheet))
+    stem = Path(shape.path).name.split(".")[0].lower()
+    meter = names.get(name_key(stem)) or names.get(name_key(shape.sheet))
     if meter is None:
-        inside = {name for key, name in names.items() if len(key) >= 3 and key in stem}
-        # "M01" lies inside "M010" too: the longest name that holds all others is meant.
+        # Whole words only, and no short number: "6" is in every file of June.
+        words = (key for key in names if len(key) >= 5 or not key.isdecimal())
+        inside = {names[k] for k in words if re.search(rf"(?<![0-9a-z]){re.escape(k)}(?![0-9a-z])", stem)}
+        # "line 1" lies inside "line 1 north" too: the longest name that holds all others is meant.
         longest = max(inside, key=len, default="")
         if all(name_key(name) in name_key(longest) for name in inside):
             meter = longest or None

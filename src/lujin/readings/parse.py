@@ -105,11 +105,11 @@ class _Reader:
         exact = pl.col(f"n{value}") if f"n{value}" in frame.columns else pl.lit(None, dtype=pl.Float64)
         cells = frame.select(
             *common,
-            self._stamp(frame).alias("stamp"),
+            self._stamp().alias("stamp"),
             pl.col(f"c{value}").alias("text"),
             exact.alias("exact"),
             pl.lit(self.mapping.value).alias("column"),
-            self._column(self.mapping.unit_column).alias("unit")
+            self._column(self.mapping.unit_column).cast(pl.String).alias("unit")
             if self.mapping.unit_column
             else pl.lit(self.mapping.unit or None, dtype=pl.String).alias("unit"),
             self._column(self.mapping.quality).cast(pl.String).alias("quality"),
@@ -120,7 +120,7 @@ class _Reader:
         days = self.mapping.layout == "days"
         names = [c for c in self.shape.columns if _of_day(c)] if days else list(self.mapping.meters)
         on = [f"c{self.place[name]}" for name in names]
-        head = frame.select(*common, self._stamp(frame).alias("stamp"), *_alike(frame, on))
+        head = frame.select(*common, self._stamp().alias("stamp"), *_alike(frame, on))
         if not days:
             head = self._stamped(head)
         index = [c for c in head.columns if c not in on]
@@ -145,7 +145,7 @@ class _Reader:
             pl.col("column").replace_strict(names, units, return_dtype=pl.String).alias("unit"),
         )
 
-    def _stamp(self, frame: pl.DataFrame) -> pl.Expr:
+    def _stamp(self) -> pl.Expr:
         """The time as written; date and time of day put together where they stand apart."""
         if not self.mapping.date:
             return pl.col(f"c{self.place[self.mapping.time]}")
@@ -153,8 +153,7 @@ class _Reader:
         if not self.mapping.time:
             return date
         name = f"c{self.place[self.mapping.time]}"
-        written = pl.col(name).dt.to_string("%H:%M:%S") if frame.schema[name] == pl.Time else pl.col(name)
-        clock = written.cast(pl.String).str.strip_chars().str.replace(r"^1899-12-3[01][T ]", "")
+        clock = pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"^1899-12-3[01][T ]", "")
         return pl.concat_str(date, pl.lit(" "), clock)
 
     def _stamped(self, cells: pl.DataFrame) -> pl.DataFrame:
@@ -165,13 +164,11 @@ class _Reader:
 
     def _numbers(self, cells: pl.DataFrame) -> pl.DataFrame:
         parsed = numbers.parse_numbers(cells["text"], self.mapping.decimal, self.mapping.nulls)
-        # A workbook stores numbers in binary; its text is rounded. Dates and texts keep what the text says.
-        exact = pl.when(pl.col("value").is_not_null()).then(pl.coalesce("exact", "value"))
         if self.shape.format == "excel":
-            plain = cells["text"].cast(pl.Float64, strict=False).is_not_null()
-            parsed = parsed.with_columns(cells["exact"]).with_columns(
-                pl.when(plain).then(exact).otherwise("value")
-            )
+            # A workbook stores numbers in binary; their text is rounded. Dates and texts keep what the text says.
+            plain = cells["text"].cast(pl.Float64, strict=False).is_not_null() & parsed["value"].is_not_null()
+            exact = pl.when(plain).then(pl.coalesce(cells["exact"], "value")).otherwise("value")
+            parsed = parsed.with_columns(exact.alias("value"))
         return cells.with_columns(parsed["value"], parsed["failed"])
 
     def _meters(self, cells: pl.DataFrame) -> pl.DataFrame:
@@ -196,7 +193,7 @@ class _Reader:
             of_chain = pl.col("label").is_in([label for label, c in self.chains.items() if c == chain])
             for newer, older in pairwise(chain):
                 at = pl.when(of_chain & (pl.col("time") < start[newer])).then(older).otherwise(at)
-        return self._with_facts(cells.with_columns(at.cast(pl.Int32)))
+        return self._with_facts(cells.with_columns(at.cast(pl.Int32).alias("at")))
 
     def _units(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Values into the meter's own unit; ``misfit`` where that can't be done."""

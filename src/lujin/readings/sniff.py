@@ -20,6 +20,7 @@ from typing import Any, Literal
 from lujin.errors import N_
 from lujin.readings import numbers, table, times
 from lujin.readings.text import UNIT_SEPARATOR, detect_encoding, open_bytes, refuse
+from lujin.readings.words import METER, TIME, VALUE
 
 Format = Literal["text", "excel", "parquet", "arrow"]
 Layout = Literal["long", "wide", "days"]
@@ -247,6 +248,7 @@ def find_header(cells: Sequence[Sequence[str]], *, merged: bool) -> tuple[int, l
         # Header only: the widest row of words.
         widest = max(range(len(cells)), key=lambda i: (sum(map(bool, cells[i])), -i))
         return widest + 1, list(cells[widest])
+    first = _before_broken_rows(cells, first)
     above = first - 1
     while above >= 0 and not any(cells[above]):
         above -= 1
@@ -278,14 +280,16 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
 
 def _first_data_row(cells: Sequence[Sequence[str]]) -> int | None:
     rows = [i for i in range(len(cells)) if any(cells[i])]
-    for here, following in zip(rows, [*rows[1:], None], strict=True):
+    for no, here in enumerate(rows):
         if here > HEADER_LIMIT:
             break
+        # The next row may be a broken one.
+        below = [cells[i] for i in rows[no + 1 : no + 5]] or [cells[here]]
+        if sum(map(bool, cells[here])) < 2:
+            continue
         for column, cell in enumerate(cells[here]):
-            if not looks_like_time(cell):
-                continue
-            below = cells[following] if following is not None else cells[here]
-            if column < len(below) and looks_like_time(below[column]) and sum(map(bool, cells[here])) > 1:
+            under = (row[column] for row in below if column < len(row))
+            if looks_like_time(cell) and any(map(looks_like_time, under)):
                 return here
     for above, here in pairwise(rows):
         if here > HEADER_LIMIT:
@@ -296,6 +300,22 @@ def _first_data_row(cells: Sequence[Sequence[str]]) -> int | None:
         if any(looks_like_number(low) and high and not looks_like_number(high) for high, low in pairs):
             return here
     return None
+
+
+def _before_broken_rows(cells: Sequence[Sequence[str]], first: int) -> int:
+    """The first rows of data may be broken: a row of known header words above them is the header.
+
+    Not so if the rows between leave the column of times empty: those are the lower part of merged headers.
+    """
+    for at in range(first - 1, -1, -1):
+        keys = [header_key(re.sub(r"[(（\[【].*", "", cell)) for cell in cells[at]]
+        column = next((i for i, key in enumerate(keys) if key in _TIMES), None)
+        if column is None or not any(key in _OTHERS for key in keys) or _is_data(cells[at]):
+            continue
+        between = [i for i in range(at + 1, first) if any(cells[i])]
+        if between and all(column < len(cells[i]) and cells[i][column] for i in between):
+            return between[0]
+    return first
 
 
 def _is_data(row: Sequence[str]) -> bool:
@@ -331,6 +351,19 @@ def find_decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
     return "." if delimiter == "," or plain else "?"
 
 
+def header_key(name: str) -> str:
+    """A header as compared: full-width, case and blanks aside.
+
+    >>> header_key("电量（KWh） ")
+    '电量(kwh)'
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).lower()
+
+
+_TIMES = frozenset(map(header_key, TIME))
+_OTHERS = frozenset(map(header_key, (*METER, *VALUE)))
+
+
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """
     >>> unique_names(["时间", "", "电量", "电量"])
@@ -347,12 +380,3 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
         taken.add(unique)
         out.append(unique)
     return tuple(out)
-
-
-def header_key(name: str) -> str:
-    """A header as compared: full-width, case and blanks aside.
-
-    >>> header_key("电量（KWh） ")
-    '电量(kwh)'
-    """
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).lower()

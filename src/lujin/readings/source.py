@@ -38,19 +38,30 @@ def blocks(
 
 
 def sample(path: Path, shape: FileShape) -> pl.DataFrame:
-    """Text cells ``c0`` …: the first rows in file order, then slices from all over an uncompressed text."""
-    head = next(islice(blocks(path, shape, block_bytes=_SLICE_BYTES * 4), 1), None)
+    """Text cells ``c0`` …: the first rows in file order, then rows from as far as can be reached cheaply."""
+    seekable = _seekable(path, shape)
+    head = next(islice(blocks(path, shape, block_bytes=_SLICE_BYTES * (4 if seekable else 64)), 1), None)
     columns = [f"c{i}" for i in range(len(shape.columns))]
     if head is None:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    first = head.frame.head(SAMPLE_ROWS).select(pl.col(columns).cast(pl.String))
-    return pl.concat([first, *_spread(path, shape, columns)])
+    cells = head.frame.select(pl.col(columns).cast(pl.String))
+    rest = cells.slice(SAMPLE_ROWS)
+    parts = [cells.head(SAMPLE_ROWS), rest.gather_every(max(1, len(rest) // SAMPLE_ROWS))]
+    if seekable:
+        parts += _spread(path, shape, columns)
+    whole: pl.DataFrame = pl.concat(parts)
+    return whole
+
+
+def _seekable(path: Path, shape: FileShape) -> bool:
+    """Whether lines can be found anywhere in the file without reading what is before them."""
+    plain = shape.format == "text" and not shape.compression and shape.encoding != "utf-16"
+    return plain and path.stat().st_size >= 2 * 1024 * 1024
 
 
 def _spread(path: Path, shape: FileShape, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """Slices from all over the file."""
     size = path.stat().st_size
-    if shape.format != "text" or shape.compression or shape.encoding == "utf-16" or size < 2 * 1024 * 1024:
-        return
     with path.open("rb") as file:
         for part in range(1, _SPREAD + 1):
             file.seek(size * part // _SPREAD - _SLICE_BYTES)

@@ -145,12 +145,15 @@ def typed_blocks(path: Path, kind: str, rows: int = BLOCK_ROWS * 2) -> Iterator[
 
 
 def _flat(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """Numbers, dates and datetimes as they are, everything else as text, what has no text as missing."""
     dtype = frame.schema[name]
-    if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.String:
+    if dtype.is_numeric() or dtype in (pl.Date, pl.Datetime, pl.String):
         return pl.col(name)
-    if dtype.is_nested() or dtype == pl.Object or dtype == pl.Binary:
-        return pl.lit(None, dtype=pl.String).alias(name)
-    return pl.col(name).cast(pl.String)
+    if dtype == pl.Time:
+        return pl.col(name).dt.to_string("%H:%M:%S")
+    if dtype in (pl.Boolean, pl.Categorical, pl.Enum):
+        return pl.col(name).cast(pl.String)
+    return pl.lit(None, dtype=pl.String).alias(name)
 
 
 def _typed_block(frame: pl.DataFrame, row: int) -> Block:
