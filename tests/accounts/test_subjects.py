@@ -106,6 +106,32 @@ def test_a_replaced_meter_hands_over_in_its_slot():
     assert result.total.sum() == switch + 2 * (GRID.slots - switch)
 
 
+def test_a_replacement_between_two_quarter_hours_loses_no_minute():
+    swap = datetime.fromtimestamp(GRID.start + 4 * 86_400 + 20 * 60, UTC)
+    described = park(
+        [flow("F1")], [Meter(id="M1", flow="F1", valid_to=swap), Meter(id="M2", flow="F1", valid_from=swap)]
+    )
+    old, new = np.zeros(GRID.slots, np.int64), np.zeros(GRID.slots, np.int64)
+    slot = 4 * 96 + 1  # from a quarter past to half past
+    old[: slot + 1], old[slot], new[slot:], new[slot] = 3, 1, 3, 2
+    result = feed(described, block(["M1"], old), block(["M2"], new))
+    assert result.total[0].tolist() == [3] * GRID.slots
+
+
+def test_a_virtual_meter_that_changes_within_a_quarter_hour_counts_it_once():
+    change = datetime.fromtimestamp(GRID.start + 4 * 86_400 + 20 * 60, UTC)
+    described = park(
+        [flow("F1")],
+        [
+            Meter(id="M1"),
+            Meter(id="V1", flow="F1", kind="virtual", terms={"M1": Decimal(1)}, valid_to=change),
+            Meter(id="V2", flow="F1", kind="virtual", terms={"M1": Decimal(2)}, valid_from=change),
+        ],
+    )
+    result = feed(described, block(["M1"], 1))
+    assert result.total[0].tolist() == [1] * (4 * 96 + 2) + [2] * (GRID.slots - 4 * 96 - 2)
+
+
 def test_virtual_meters_subtract_and_fractions_are_rounded_per_slot():
     described = park(
         [flow("F1"), flow("F2", "E2")],

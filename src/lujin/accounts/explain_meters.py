@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from lujin.accounts.amounts import Amount
 from lujin.accounts.explanation import Explanation
+from lujin.accounts.subjects import term_slots
+from lujin.accounts.subjects import counted_slots
 from lujin.errors import N_
 from lujin.park import Flow, Park, Term, flow_terms
 from lujin.park.calendar import SLOT_SECONDS, Grid, month_grid
@@ -96,14 +98,14 @@ def _flow(flow: Flow, meters: Meters) -> Explanation:
         "flow",
         N_("flow {flow}: {carrier} from {source} to {target}"),
         {"flow": flow.id, "carrier": flow.carrier, "source": flow.source, "target": flow.target},
-        tuple(_meter(term, unit, meters) for term in meters.terms.get(flow.id, ())),
+        tuple(_meter(flow, term, unit, meters) for term in meters.terms.get(flow.id, ())),
     )
 
 
-def _meter(term: Term, unit: str, meters: Meters) -> Explanation:
+def _meter(flow: Flow, term: Term, unit: str, meters: Meters) -> Explanation:
     record = meters.park.meters[term.meter]
     place = meters.energy.meters.index(term.meter)
-    chosen = meters.slots & _within(meters.grid, term)
+    chosen = meters.slots & _within(meters.park, meters.grid, term)
     amount, flags = meters.energy.amount[place], meters.energy.flags[place]
     odd = {name: n for name, n in _counts(flags[chosen]) if n}
     flagged = ", ".join(f"{name} {n}" for name, n in odd.items()) or "–"
@@ -124,14 +126,10 @@ def _meter(term: Term, unit: str, meters: Meters) -> Explanation:
     return Explanation("meter", text, params, children, data)
 
 
-def _within(grid: Grid, term: Term) -> NDArray[np.bool_]:
-    starts = grid.start + SLOT_SECONDS * np.arange(grid.slots)
-    inside = np.ones(grid.slots, dtype=np.bool_)
-    if term.valid_from is not None:
-        inside &= starts >= term.valid_from.timestamp()
-    if term.valid_to is not None:
-        inside &= starts < term.valid_to.timestamp()
-    return inside
+def _within(flow: Flow, term: Term, meters: Meters) -> NDArray[np.bool_]:
+    first, last = counted_slots(meters.park, flow, term, meters.grid)
+    slots = np.arange(meters.grid.slots)
+    return np.asarray((slots >= first) & (slots < last))
 
 
 def _counts(flags: NDArray[np.uint16]) -> Iterator[tuple[str, int]]:

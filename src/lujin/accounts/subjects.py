@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lujin.accounts.rules import scaled
-from lujin.park import Park, Term, flow_terms
+from lujin.park import Flow, Park, Term, flow_terms
 from lujin.park.calendar import SLOT_SECONDS, Grid
 from lujin.readings.flags import Flag, bits
 
@@ -83,8 +83,7 @@ class _Part:
 class SubjectSum:
     """Accumulates blocks of meters. Integer coefficients stay exact; others are rounded per meter and slot.
 
-    Blocks may come in any order and any size, each meter once. A slot belongs to a flow if it starts within
-    the validity of flow and term.
+    Blocks may come in any order and any size, each meter once. Which slots count: ``term_slots``.
     """
 
     def __init__(
@@ -102,8 +101,7 @@ class SubjectSum:
             flow = park.flows[flow_id]
             subject = Subject(flow.source, flow.target, flow.carrier, flow.connection)
             for term in flow_parts:
-                first = max(_slot(grid, flow.valid_from, 0), _slot(grid, term.valid_from, 0))
-                last = min(_slot(grid, flow.valid_to, grid.slots), _slot(grid, term.valid_to, grid.slots))
+                first, last = term_slots(park, term, grid)
                 if first < last and (wanted is None or term.meter in wanted):
                     parts.append((subject, term.meter, Fraction(term.coefficient), first, last))
         self.subjects = tuple(sorted({subject for subject, *_ in parts}))
@@ -152,9 +150,34 @@ class SubjectSum:
                 into[rows] += gather @ scaled(values, coefficient)
 
 
-def _slot(grid: Grid, instant: datetime | None, unbounded: int) -> int:
-    """The first slot that starts at or after ``instant``, within the month."""
-    if instant is None:
-        return unbounded
-    seconds = -(-(int(instant.timestamp()) - grid.start) // SLOT_SECONDS)
-    return min(max(seconds, 0), grid.slots)
+def term_slots(park: Park, term: Term, grid: Grid) -> tuple[int, int]:
+    """The slots [first, last) of the month that a meter counts in a flow.
+
+    A slot belongs to a window if it starts in it, so that windows that follow each other share no slot. The
+    slot in which a device begins to measure holds nothing from before and is counted too: else the minutes
+    from a replacement (换表) to the next quarter hour would be lost.
+    """
+    first = _slot(grid, term.valid_from, 0)
+    if term.valid_from is not None and term.valid_from == park.meters[term.meter].valid_from:
+        first = min(max((int(term.valid_from.timestamp()) - grid.start) // SLOT_SECONDS, 0), grid.slots)
+    return first, _slot(grid, term.valid_to, grid.slots)
+
+
+def counted_slots(park: Park, flow: Flow, term: Term, grid: Grid) -> tuple[int, int]:
+    """Slots [first, last) of the month in which a term counts for its flow.
+
+    A slot counts if it starts within the validity of flow and term. A device that comes in within a slot counts
+    from that slot on: it has measured nothing before, and what it has is nobody else's (换表时刻不在整点刻).
+    """
+    start = max((t for t in (flow.valid_from, term.valid_from) if t is not None), default=None)
+    end = min((t for t in (flow.valid_to, term.valid_to) if t is not None), default=None)
+    first = 0 if start is None else _slot(grid, start)
+    if start is not None and start == park.meters[term.meter].valid_from:
+        first = (int(start.timestamp()) - grid.start) // SLOT_SECONDS
+    last = grid.slots if end is None else _slot(grid, end)
+    return min(max(first, 0), grid.slots), min(max(last, 0), grid.slots)
+
+
+def _slot(grid: Grid, instant: datetime) -> int:
+    """The first slot that starts at or after ``instant``."""
+    return -(-(int(instant.timestamp()) - grid.start) // SLOT_SECONDS)
