@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from lujin.accounts.amounts import Amount
 from lujin.accounts.explanation import Explanation
-from lujin.accounts.subjects import term_slots
 from lujin.accounts.subjects import counted_slots
 from lujin.errors import N_
 from lujin.park import Flow, Park, Term, flow_terms
@@ -105,7 +104,7 @@ def _flow(flow: Flow, meters: Meters) -> Explanation:
 def _meter(flow: Flow, term: Term, unit: str, meters: Meters) -> Explanation:
     record = meters.park.meters[term.meter]
     place = meters.energy.meters.index(term.meter)
-    chosen = meters.slots & _within(meters.park, meters.grid, term)
+    chosen = meters.slots & _within(flow, term, meters)
     amount, flags = meters.energy.amount[place], meters.energy.flags[place]
     odd = {name: n for name, n in _counts(flags[chosen]) if n}
     flagged = ", ".join(f"{name} {n}" for name, n in odd.items()) or "–"

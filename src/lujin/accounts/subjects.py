@@ -83,7 +83,7 @@ class _Part:
 class SubjectSum:
     """Accumulates blocks of meters. Integer coefficients stay exact; others are rounded per meter and slot.
 
-    Blocks may come in any order and any size, each meter once. Which slots count: ``term_slots``.
+    Blocks may come in any order and any size, each meter once. Which slots count: ``counted_slots``.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SubjectSum:
             flow = park.flows[flow_id]
             subject = Subject(flow.source, flow.target, flow.carrier, flow.connection)
             for term in flow_parts:
-                first, last = term_slots(park, term, grid)
+                first, last = counted_slots(park, flow, term, grid)
                 if first < last and (wanted is None or term.meter in wanted):
                     parts.append((subject, term.meter, Fraction(term.coefficient), first, last))
         self.subjects = tuple(sorted({subject for subject, *_ in parts}))
@@ -148,19 +148,6 @@ class SubjectSum:
         for into, values in ((self._total, amount), (self._estimated, estimated)):
             if values.any():
                 into[rows] += gather @ scaled(values, coefficient)
-
-
-def term_slots(park: Park, term: Term, grid: Grid) -> tuple[int, int]:
-    """The slots [first, last) of the month that a meter counts in a flow.
-
-    A slot belongs to a window if it starts in it, so that windows that follow each other share no slot. The
-    slot in which a device begins to measure holds nothing from before and is counted too: else the minutes
-    from a replacement (换表) to the next quarter hour would be lost.
-    """
-    first = _slot(grid, term.valid_from, 0)
-    if term.valid_from is not None and term.valid_from == park.meters[term.meter].valid_from:
-        first = min(max((int(term.valid_from.timestamp()) - grid.start) // SLOT_SECONDS, 0), grid.slots)
-    return first, _slot(grid, term.valid_to, grid.slots)
 
 
 def counted_slots(park: Park, flow: Flow, term: Term, grid: Grid) -> tuple[int, int]:
