@@ -301,7 +301,14 @@ def _factors(connection: Connection, moves: Sequence[sections.Move], books: set[
         )
     return tuple(
         FactorUse(
-            name, row.values["value"], row.unit, row.source, row.confidence, row.origin, tuple(sorted(used[name]))
+            name,
+            row.values["value"],
+            row.unit,
+            row.source,
+            row.confidence,
+            row.origin,
+            tuple(sorted(used[name])),
+            dict(row.values),
         )
         for name, row in sorted(rows.items())
     )

@@ -177,7 +177,7 @@ class Restatement(Part):
 
 @dataclass(frozen=True, slots=True)
 class FactorUse(Part):
-    """A published row that the month's lines rest on (引用参数)."""
+    """A published row that the month's lines rest on (引用参数). ``values``: all its columns as published."""
 
     id: str
     value: str
@@ -186,6 +186,7 @@ class FactorUse(Part):
     confidence: str
     origin: str
     books: tuple[str, ...]
+    values: Mapping[str, str]
 
     @property
     def verified(self) -> bool:
