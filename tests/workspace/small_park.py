@@ -191,14 +191,13 @@ class Site:
         return float(self.open().statement(enterprise, month).energy[0].purchased.value)
 
     def hours(self, enterprise: str, day: str) -> Mapping[int, tuple[int, list[str]]]:
-        """Hour of the day → its energy [Wh] and the flags of its four quarters, as explain tells them."""
-        account = f"{enterprise}:{day[:7]}:physical:OWN/electricity:{day}"
-        found = {}
-        for node in self.open().explain(account).walk():
-            if node.kind == "hour":
-                slots = node.data["slots"]
-                flags = [flag for slot in slots for flag in slot["flags"]]
-                found[int(node.params["hour"])] = (sum(int(s["amount"]) for s in slots), flags)
+        """Hour of the day → its energy [Wh] over all meters and the flags of its quarters, as explain tells them."""
+        found: dict[int, tuple[int, list[str]]] = {}
+        for node in self.nodes(f"{enterprise}:{day[:7]}:physical:OWN/electricity:{day}", "hour"):
+            hour, slots = int(node.params["hour"]), node.data["slots"]
+            energy, flags = found.get(hour, (0, []))
+            energy += sum(int(slot["amount"]) for slot in slots)
+            found[hour] = (energy, flags + [flag for slot in slots for flag in slot["flags"]])
         return found
 
     def nodes(self, reference: str, kind: str) -> list[Explanation]:
