@@ -48,8 +48,9 @@ class Problem:
     def text(self, translate: Translate = as_written) -> str:
         said = translate(self.message).format(**self.params)
         remedy = translate(self.remedy).format(**self.params) if self.remedy else ""
-        place = f"{self.place}: " if self.place else ""
-        return f"{place}{said}; {remedy}" if remedy else f"{place}{said}"
+        if remedy:
+            said = translate(N_("{said}; {remedy}")).format(said=said, remedy=remedy)
+        return translate(N_("{place}: {said}")).format(place=self.place, said=said) if self.place else said
 
     def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
         """For JSON: the raw parts and the finished sentence."""

@@ -14,7 +14,7 @@ from lujin.reference.factors import (
     process_factor,
 )
 from lujin.reference.files import check_reference, load_reference
-from lujin.reference.listing import describe, table_frame, unverified
+from lujin.reference.listing import describe, search, table_frame, unverified
 from lujin.reference.rows import Row, make_row
 from lujin.reference.schema import SCHEMAS
 from lujin.reference.select import Reference, Resolve, Selector, own_selector
@@ -38,6 +38,7 @@ __all__ = [
     "make_row",
     "own_selector",
     "process_factor",
+    "search",
     "table_frame",
     "unverified",
 ]

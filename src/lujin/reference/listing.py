@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 import polars as pl
 
@@ -30,3 +31,27 @@ def table_frame(table: str, rows: Iterable[Row]) -> pl.DataFrame:
     data |= {"id": [r.id for r in chosen], "origin": [r.origin for r in chosen], "line": [r.line for r in chosen]}
     schema = {**dict.fromkeys((*columns, "id", "origin"), pl.String), "line": pl.Int64}
     return pl.DataFrame(data, schema=schema)
+
+
+_REGIONS = ("region", "region_zh", "region_en", "applies_to")
+
+
+def search(
+    rows: Iterable[Row], *, table: str = "", region: str = "", on: date | None = None, words: Sequence[str] = ()
+) -> tuple[Row, ...]:
+    """Rows of a table, a region, in force on a day, with every word in one of their columns; by table and key.
+
+    Words and region match parts of texts, whatever their case. Empty or None: any.
+    """
+    wanted = [word.casefold() for word in words]
+    place = region.casefold()
+    found = []
+    for row in rows:
+        if (table and row.table != table) or (on is not None and not row.holds_on(on)):
+            continue
+        if place and not any(place in row.values.get(column, "").casefold() for column in _REGIONS):
+            continue
+        text = "\n".join((row.table, *row.values.values())).casefold()
+        if all(word in text for word in wanted):
+            found.append(row)
+    return tuple(sorted(found, key=lambda row: (row.table, row.key, row.id)))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lujin.accounts.explanation import Explanation
     from lujin.accounts.statement import Statement
     from lujin.workspace.importing import FileResult
+    from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
     from lujin.workspace.running import RunReport
 
@@ -125,6 +126,12 @@ class Workspace:
         from lujin.workspace.reading import status
 
         return status(self)
+
+    def quality(self, month: int, enterprise: str = "", as_of: datetime | None = None) -> MonthQuality:
+        """Completeness of every meter in a month, and each gap, suspect value and event with its numbers."""
+        from lujin.workspace.quality import month_quality
+
+        return month_quality(self, month, enterprise, as_of)
 
     def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
         """Check the stored ledger against its own digests and, with ``replay``, against its facts.
