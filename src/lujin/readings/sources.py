@@ -171,8 +171,9 @@ def pending(engine: Engine) -> list[Source]:
 
 
 def find_by_digest(engine: Engine, sha256: str) -> Source | None:
-    """The first committed arrival of a file with this digest, if any."""
-    select = _sources().where(source.c.sha256 == sha256, source_event.c.state == "committed").limit(1)
+    """The last committed arrival of a file with this digest, if any."""
+    select = _sources().where(source.c.sha256 == sha256, source_event.c.state == "committed")
+    select = select.order_by(None).order_by(source.c.number.desc()).limit(1)
     with engine.connect() as connection:
         row = connection.execute(select).one_or_none()
     return None if row is None else _record(row)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lujin.errors import N_, InputError, Problem, Translate, as_written
+from lujin.park import Park
+from lujin.park import digest as park_digest
 from lujin.readings import mapping as mappings
 from lujin.readings import sources
 from lujin.readings.guess import ColumnGuess
@@ -162,19 +164,6 @@ def _import_file(
     with _opened(file) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     before = sources.find_by_digest(engine, digest)
-    if (
-        before is not None
-        and before.counts.get("rejected") == 0
-        and before.counts.get("mapping") == (mapping or "")
-    ):
-        report = ImportReport(
-            file=file.name,
-            mapping=str(before.mapping.get("name", "")),
-            read=before.counts["read"],
-            already_known=before.counts["read"] - before.counts["empty"],
-            empty=before.counts["empty"],
-        )
-        return FileResult(file, report, same_as=before.number, seconds=time.perf_counter() - started)
     intake = parse_file(
         file,
         workspace.park,
@@ -182,20 +171,31 @@ def _import_file(
         mapping=_named(workspace, mapping),
         mappings=None if mapping == GUESS else workspace.mappings,
     )
+    reads = _reads(intake, workspace.park)
+    if before is not None and before.counts.get("rejected") == 0 and before.mapping.get("reads") == reads:
+        report = ImportReport(
+            file=file.name,
+            mapping=intake.mapping.name,
+            read=before.counts["read"],
+            already_known=before.counts["read"] - before.counts["empty"],
+            empty=before.counts["empty"],
+        )
+        return FileResult(file, report, same_as=before.number, seconds=time.perf_counter() - started)
     known = _Known(workspace.store, workspace.park.timezone)
     tally = Tally(intake)
     if dry_run:
-        reconcile = Reconcile()
+        judge = _judge(workspace.store, known, workspace.park.timezone, before)
         for batch in intake.batches():
-            tally.add(batch, reconcile(batch.rows, known(batch.rows)))
+            tally.add(batch, judge(batch.rows))
         return FileResult(file, tally.report(time.perf_counter() - started), guessed=intake.guessed)
     now = workspace.clock()
-    number = sources.register(engine, file.name, digest, now, {"name": intake.mapping.name})
+    number = sources.register(engine, file.name, digest, now, {"name": intake.mapping.name, "reads": reads})
     rejects = workspace.inbox / "rejected" / f"{number}-{file.name}.csv"
     arrived: list[pl.DataFrame] = []
     try:
         with RejectFile(rejects) as rejected:
-            frames = _frames(intake, known, tally, rejected, arrived, number, now, workspace.park.timezone, before)
+            judge = _judge(workspace.store, known, workspace.park.timezone, before)
+            frames = _frames(intake, judge, tally, rejected, arrived, number, now, workspace.park.timezone)
             stored = workspace.store.append(_nonempty(frames), number)
     except BaseException:
         if not workspace.store.has_source(number):
@@ -211,7 +211,6 @@ def _import_file(
         "conflicts": report.conflicts,
         "rejected": report.rejected,
         "empty": report.empty,
-        "mapping": mapping or "",
     }
     touched = pl.DataFrame(schema=TOUCHED)
     if stored:
@@ -230,29 +229,68 @@ def _import_file(
     )
 
 
+def _reads(intake: Intake, park: Park) -> str:
+    """How the bytes of the file become readings: the digest of column mapping and park description."""
+    mapping = mappings.dumps(replace(intake.mapping, name=""))
+    return hashlib.sha256(f"{mapping}\n{park_digest(park)}".encode()).hexdigest()
+
+
+def _judge(
+    store: ReadingStore,
+    known: Callable[[pl.DataFrame], pl.DataFrame],
+    timezone: str,
+    before: sources.Source | None,
+) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Tells new, known and correcting rows apart, batch by batch.
+
+    A file that came before says nothing new where it only repeats what it said then, even if that was
+    corrected since: otherwise importing a folder twice would undo every correction. ``before``: the last
+    arrival of the very same bytes.
+    """
+    reconcile = Reconcile()
+
+    def judge(rows: pl.DataFrame) -> pl.DataFrame:
+        judged = reconcile(rows, known(rows))
+        differing = judged.filter(pl.col("keep") & (pl.col("status") != "new"))
+        if before is None or differing.is_empty():
+            return judged
+        said = _said_through(store, before.number, differing, timezone)
+        repeats = judged.join(said, on=said.columns, how="semi", maintain_order="left").select("row")
+        again = pl.col("row").is_in(repeats["row"].implode()) & pl.col("keep") & (pl.col("status") != "new")
+        return judged.with_columns(
+            status=pl.when(again).then(pl.lit("known")).otherwise("status"), keep=pl.col("keep") & ~again
+        )
+
+    return judge
+
+
+def _said_through(store: ReadingStore, number: int, rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Every version that arrivals up to ``number`` gave of the readings in ``rows``."""
+    columns = ["meter", "time", "value", "quality"]
+    frames = [rows.select(columns).clear()]
+    local = pl.col("time").dt.convert_time_zone(timezone)
+    months = rows.select((local.dt.year() * 100 + local.dt.month().cast(pl.Int32)).unique()).to_series()
+    for month in months.sort():
+        versions = store.history(month, rows["meter"].unique().to_list())
+        frames.append(versions.filter(pl.col("source") <= number).select(columns))
+    return pl.concat(frames).join(rows, on=["meter", "time"], how="semi").unique()
+
+
 def _frames(
     intake: Intake,
-    known: Callable[[pl.DataFrame], pl.DataFrame],
+    judge: Callable[[pl.DataFrame], pl.DataFrame],
     tally: Tally,
     rejected: RejectFile,
     arrived: list[pl.DataFrame],
     number: int,
     recorded: datetime,
     timezone: str,
-    before: sources.Source | None,
 ) -> Iterator[pl.DataFrame]:
-    """What the store has to take, batch by batch; on the way the tally, the rejects and the extents grow.
-
-    A file that came before says nothing new about readings it brought then, even if they were corrected since.
-    """
-    reconcile = Reconcile()
+    """What the store has to take, batch by batch; on the way the tally, the rejects and the extents grow."""
     local = pl.col("time").dt.convert_time_zone(timezone)
     for batch in intake.batches():
         rejected.write(batch.rejected)
-        judged = reconcile(batch.rows, known(batch.rows))
-        if before is not None:
-            settled = pl.col("status").replace({"corrects": "known", "superseded": "known"})
-            judged = judged.with_columns(settled.alias("status"))
+        judged = judge(batch.rows)
         tally.add(batch, judged)
         rows = fresh(judged)
         if rows.is_empty():
