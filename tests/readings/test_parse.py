@@ -383,8 +383,8 @@ def test_a_header_without_rows_has_no_readings(tmp_path: Path, border: Any) -> N
     assert taken.report.read == 0
 
 
-def test_guessing_a_file_without_rows_asks(tmp_path: Path, border: Any) -> None:
-    with pytest.raises(MappingError):
+def test_a_header_without_rows_has_nothing_to_guess_from(tmp_path: Path, border: Any) -> None:
+    with pytest.raises(MappingError, match="no rows"):
         border.take(put(tmp_path, HEAD), border.park(border.meter("M1")))
 
 

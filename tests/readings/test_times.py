@@ -58,7 +58,7 @@ def test_offsets_and_epochs_are_instants(text: str, form: str) -> None:
     [
         ("2025-02-30 00:00", "ymd"), ("2025-13-01", "ymd"), ("2025-01-05 24:15", "ymd"), ("合计", "ymd"),
         ("2025-01-05 00:61", "ymd"), ("13/13/2025", "mdy"), ("2025-01-05 13:00 PM", "ymd"), ("1e300", "excel"),
-        ("nan", "epoch_s"), ("2025-01-05 00:00+99:00", "ymd"), ("", "ymd"),
+        ("nan", "epoch_s"), ("-2025-01-05 00:15", "ymd"), ("2025-01-05 00:00+99:00", "ymd"), ("", "ymd"),
     ],
 )  # fmt: skip
 def test_what_is_no_time_is_null_and_never_an_exception(text: str, form: str) -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from lujin.errors import N_, MappingError, Problem, Translate, UnitError, as_written
-from lujin.park.carriers import Dimension, to_base
+from lujin.errors import N_, MappingError, Problem, Translate, as_written
 from lujin.readings import numbers, times
 from lujin.readings.mapping import FILE, QUALITY_WORDS, Mapping, name_key
-from lujin.readings.sniff import FileShape, header_key
-from lujin.readings.words import METER, QUALITY, TIME, UNIT, VALUE
+from lujin.readings.sniff import FileShape
+from lujin.readings.words import METER, QUALITY, TIME, UNIT, VALUE, bare, is_unit, rank, unit_in
 
-_DIMENSIONS: tuple[Dimension, ...] = ("electricity", "heat", "volume", "mass")
+NO_METER = N_("holds numbers, but no meter has this name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,10 @@ def guess_mapping(shape: FileShape, sample: pl.DataFrame, names: MappingOf[str, 
     ``names``: every name of a meter (id or alias) → the meter. ``sample``: text cells as ``source.sample``
     gives them. Raises MappingError listing what to state where the file could be read in several ways.
     """
+    if sample.is_empty():
+        raise MappingError(
+            Problem(N_("the file has a header but no rows"), {}, N_("export it again with data"), file=shape.path)
+        )
     view = _View(shape, sample, names)
     found = _Findings(view)
     _find_time(view, found)
@@ -137,51 +140,6 @@ class _Findings:
             self.take(column, "ignored", 0.5, N_("not needed"))
         columns = tuple(self.columns[c] for c in self.view.shape.columns)
         return Guess(Mapping(**self.mapping), columns)  # type: ignore[arg-type]
-
-
-def rank(words: Sequence[str], header: str) -> int:
-    """Place of a header in a word list; its length: not in it.
-
-    >>> rank(TIME, "采集时间"), rank(UNIT, "x") == len(UNIT)
-    (0, True)
-    """
-    keys = {header_key(header), header_key(bare(header))}
-    return next((i for i, word in enumerate(words) if header_key(word) in keys), len(words))
-
-
-def unit_in(header: str) -> str:
-    """The unit that a header carries, if it is one that a meter may have.
-
-    >>> unit_in("电量(kWh)"), unit_in("Usage_kWh"), unit_in("electrical load [W]"), unit_in("Load (MW/x)")
-    ('kWh', 'kWh', 'W', '')
-    """
-    last = re.split(r"[_\s/]", header.strip())[-1]
-    bracketed = re.findall(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]", header)
-    for text in [*bracketed[::-1], last]:
-        if is_unit(text):
-            return str(text).strip()
-    return ""
-
-
-def is_unit(text: str) -> bool:
-    for dimension in _DIMENSIONS:
-        try:
-            to_base(text, dimension, enthalpy_kj_per_kg=1.0)
-        except UnitError:
-            continue
-        return True
-    return False
-
-
-def bare(header: str) -> str:
-    """A header without brackets and unit.
-
-    >>> bare("电量（kWh）"), bare("Usage_kWh")
-    ('电量', 'Usage')
-    """
-    text = re.sub(r"[(（\[【][^()（）\[\]【】]*[)）\]】]", "", header).strip()
-    parts = re.split(r"[_\s]", text)
-    return text[: -len(parts[-1])].rstrip("_ ") if len(parts) > 1 and is_unit(parts[-1]) else text
 
 
 # Time
@@ -337,7 +295,7 @@ def _take_wide(view: _View, found: _Findings, headers: MappingOf[str, str]) -> N
         found.take(column, "value", 0.95, N_("its name is that of meter {meter}"), meter=named)
     for column in found.free():
         if view.is_number(column):
-            found.take(column, "ignored", 0.8, N_("holds numbers, but no meter has this name"))
+            found.take(column, "ignored", 0.8, NO_METER)
 
 
 def _from_file_name(view: _View, found: _Findings) -> None:

@@ -29,7 +29,7 @@ from lujin.errors import Problem, Translate, as_written
 from lujin.park.model import Park
 from lujin.readings import mapping as mappings_module
 from lujin.readings import reject
-from lujin.readings.guess import ColumnGuess, guess_mapping
+from lujin.readings.guess import NO_METER, ColumnGuess, guess_mapping
 from lujin.readings.lookup import MeterLookup
 from lujin.readings.mapping import Mapping as ColumnMapping
 from lujin.readings.parse import ParsedBatch, read_rows
@@ -119,7 +119,8 @@ class Intake:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        return tuple(c.column for c in self.guessed if c.role == "ignored" and c.reason != "not needed")
+        """Columns of numbers that no meter claims."""
+        return tuple(c.column for c in self.guessed if c.reason == NO_METER)
 
     def batches(self, block_bytes: int = BLOCK_BYTES) -> Iterator[ParsedBatch]:
         """The readings, streamed; may be called again."""

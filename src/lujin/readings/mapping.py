@@ -29,7 +29,8 @@ import tomlkit.exceptions
 
 from lujin.errors import N_, MappingError, Problem
 from lujin.readings import numbers, times
-from lujin.readings.sniff import FileShape, header_key
+from lujin.readings.sniff import FileShape
+from lujin.readings.words import header_key
 
 QUALITIES: MappingOf[str, int] = {"measured": 0, "estimated": 1, "manual": 2}
 # What exports call them. "A" actual and "E" estimated as in utility interval files.

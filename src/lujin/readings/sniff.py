@@ -9,7 +9,6 @@ import csv
 import gzip
 import hashlib
 import re
-import unicodedata
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from typing import Any, Literal
 from lujin.errors import N_
 from lujin.readings import numbers, table, times
 from lujin.readings.text import UNIT_SEPARATOR, detect_encoding, open_bytes, refuse
-from lujin.readings.words import METER, TIME, VALUE
+from lujin.readings.words import METER, TIME, VALUE, header_key
 
 Format = Literal["text", "excel", "parquet", "arrow"]
 Layout = Literal["long", "wide", "days"]
@@ -349,15 +348,6 @@ def find_decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
         return ","
     plain = any("." in c and looks_like_number(c) for row in rows for c in row)
     return "." if delimiter == "," or plain else "?"
-
-
-def header_key(name: str) -> str:
-    """A header as compared: full-width, case and blanks aside.
-
-    >>> header_key("电量（KWh） ")
-    '电量(kwh)'
-    """
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).lower()
 
 
 _TIMES = frozenset(map(header_key, TIME))

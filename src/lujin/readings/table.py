@@ -129,7 +129,7 @@ def typed_schema(path: Path, kind: str) -> pl.Schema:
 
 
 def _scan(path: Path, kind: str) -> pl.LazyFrame:
-    return pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path)
+    return pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
 
 
 def typed_blocks(path: Path, kind: str, rows: int = BLOCK_ROWS * 2) -> Iterator[Block]:

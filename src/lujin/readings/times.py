@@ -51,6 +51,7 @@ NUMERIC = {"excel": (32_874.0, 73_050.0), "epoch_s": (6.3e8, 4.1e9), "epoch_ms":
 _SIGNS = (("上午", " am "), ("下午", " pm "), ("年", "-"), ("月", "-"), ("日", " "))
 _ORDER = {"ymd": "Ymd", "dmy": "dmY", "mdy": "mdY"}
 _US = 1_000_000
+_YEARS_1_TO_9999 = (-62_135_596_800 * _US, 253_402_300_799 * _US)
 
 
 def written_as(text: str, form: str) -> str | None:
@@ -104,7 +105,11 @@ def parse_times(column: pl.Series, form: str, midnight: str = "start_of_day") ->
         frame = _numeric(text, form) if form in ("excel", "epoch_s", "epoch_ms") else _text(text, form, midnight)
     elif midnight == "end_of_day":
         frame = frame.with_columns(_closing("local"))
-    return frame
+    # strptime reads "-2025-01-01" as a year before Christ, which no calendar of Python can show.
+    sane = (pl.col(name).to_physical().is_between(*_YEARS_1_TO_9999) for name in ("local", "instant"))
+    return frame.with_columns(
+        pl.when(ok).then(name).alias(name) for name, ok in zip(frame.columns, sane, strict=True)
+    )
 
 
 def _typed(column: pl.Series) -> pl.DataFrame | None:

@@ -1,6 +1,13 @@
-"""Header words of export files by what they announce (表头词典), best first."""
+"""Header words of export files by what they announce (表头词典), best first; units inside headers."""
 
 from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from lujin.errors import UnitError
+from lujin.park.carriers import Dimension, to_base
 
 TIME: tuple[str, ...] = (
     "采集时间", "数据时间", "抄表时间", "冻结时间", "采样时间", "记录时间", "日期时间", "时间", "时标", "时刻",
@@ -28,3 +35,58 @@ UNIT: tuple[str, ...] = (
 QUALITY: tuple[str, ...] = (
     "数据质量", "质量", "数据状态", "状态", "标志", "quality", "status", "flag", "type",
 )  # fmt: skip
+_DIMENSIONS: tuple[Dimension, ...] = ("electricity", "heat", "volume", "mass")
+
+
+def header_key(name: str) -> str:
+    """A header as compared: full-width, case and blanks aside.
+
+    >>> header_key("电量（KWh） ")
+    '电量(kwh)'
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", name)).lower()
+
+
+def rank(words: Sequence[str], header: str) -> int:
+    """Place of a header in a word list; its length: not in it.
+
+    >>> rank(TIME, "采集时间"), rank(UNIT, "x") == len(UNIT)
+    (0, True)
+    """
+    keys = {header_key(header), header_key(bare(header))}
+    return next((i for i, word in enumerate(words) if header_key(word) in keys), len(words))
+
+
+def unit_in(header: str) -> str:
+    """The unit that a header carries, if it is one that a meter may have.
+
+    >>> unit_in("电量(kWh)"), unit_in("Usage_kWh"), unit_in("electrical load [W]"), unit_in("Load (MW/x)")
+    ('kWh', 'kWh', 'W', '')
+    """
+    last = re.split(r"[_\s/]", header.strip())[-1]
+    bracketed = re.findall(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]", header)
+    for text in [*bracketed[::-1], last]:
+        if is_unit(text):
+            return str(text).strip()
+    return ""
+
+
+def is_unit(text: str) -> bool:
+    for dimension in _DIMENSIONS:
+        try:
+            to_base(text, dimension, enthalpy_kj_per_kg=1.0)
+        except UnitError:
+            continue
+        return True
+    return False
+
+
+def bare(header: str) -> str:
+    """A header without brackets and unit.
+
+    >>> bare("电量（kWh）"), bare("Usage_kWh")
+    ('电量', 'Usage')
+    """
+    text = re.sub(r"[(（\[【][^()（）\[\]【】]*[)）\]】]", "", header).strip()
+    parts = re.split(r"[_\s]", text)
+    return text[: -len(parts[-1])].rstrip("_ ") if len(parts) > 1 and is_unit(parts[-1]) else text
