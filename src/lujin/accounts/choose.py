@@ -93,8 +93,9 @@ class Choices:
                     "carrier": carrier,
                     "date": day,
                     "reason": error.text(),
+                    "month": f"{day:%Y-%m}",
                 },
-                N_("add a row to the park's reference folder, or correct carrier, region or factor date"),
+                N_("then post them with: lujin restate PARK --month {month}"),
             )
             for (carrier, _), (day, error, enterprises) in sorted(self._missing.items())
             if enterprises

@@ -19,6 +19,7 @@ from lujin.park.carriers import Carrier, to_base
 from lujin.park.model import Connection
 from lujin.reference import coal_equivalent as coal_selector
 from lujin.reference.factors import Basis
+from lujin.reference.listing import spans
 from lujin.reference.tariff import PERIODS, DayClock, day_clock
 
 PERIOD_NAMES = (*PERIODS, "")
@@ -73,7 +74,7 @@ def _codes(poster: Poster, tariff: Connection, enterprises: set[str]) -> NDArray
         clocks[i] = np.where(found.codes < 0, PERIOD_CODES - 1, found.codes)
         undecided += found.problems
     if undecided and enterprises:
-        listed = ", ".join(str(problem.params["day"]) for problem in undecided)
+        listed = spans(problem.params["day"] for problem in undecided)
         first = undecided[0]
         poster.problems.append(replace(first, params={**first.params, "day": listed}))
     return clocks[grid.day, grid.quarter]

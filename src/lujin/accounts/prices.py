@@ -130,7 +130,9 @@ def _unpriced(carrier: str, payers: Collection[str]) -> Problem:
     return Problem(
         N_("{enterprise}: no price for {carrier}, its cost is not posted"),
         {"enterprise": listed(payers), "carrier": carrier},
-        N_("add a [[price]] for the carrier to park.toml, with value 0 if it is free"),
+        N_("name the connection on its flow, so that the tariff counts, or add a [[price]] to park.toml")
+        if carrier == "electricity"
+        else N_("add a [[price]] for the carrier to park.toml, with value 0 if it is free"),
         file="park.toml",
         field="prices",
         severity="warning",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lujin.errors import N_, FactorError, Problem
 from lujin.park.model import Connection
 from lujin.reference.grammar import PERIODS, QUARTERS, months_of, quarter_of
+from lujin.reference.listing import spans
 from lujin.reference.rows import Row
 from lujin.reference.scope import one_group, row_selector
 from lujin.reference.select import Resolve
@@ -137,7 +138,7 @@ def month_clock(
     unknown = [problem for day in days for problem in day.problems]
     if not unknown:
         return codes, ()
-    listed = ", ".join(str(problem.params["day"]) for problem in unknown)
+    listed = spans(problem.params["day"] for problem in unknown)
     return codes, (replace(unknown[0], params={**unknown[0].params, "day": listed}),)
 
 

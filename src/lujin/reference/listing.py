@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -16,6 +16,21 @@ def describe(row: Row) -> str:
     own = f", {row.origin}:{row.line}" if row.origin != "lujin" else ""
     value = f"{row.values['value']} {row.unit}".strip() or row.key
     return f"{value} ({row.source}; {row.confidence}{own})"
+
+
+def spans(days: Iterable[date]) -> str:
+    """Days in a row as their first and last.
+
+    >>> spans([date(2025, 6, 30), date(2025, 6, 1), date(2025, 7, 1), date(2025, 7, 2)])
+    '2025-06-01, 2025-06-30 … 2025-07-02'
+    """
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and day - runs[-1][-1] <= timedelta(days=1):
+            runs[-1] = [runs[-1][0], day]
+        else:
+            runs.append([day])
+    return ", ".join(" … ".join(map(str, dict.fromkeys(run))) for run in runs)
 
 
 def unverified(rows: Iterable[Row]) -> tuple[Row, ...]:

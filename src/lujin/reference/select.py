@@ -17,7 +17,7 @@ from lujin.errors import N_, FactorError, Problem
 from lujin.reference.rows import Row
 from lujin.reference.schema import SCHEMAS, Schema
 
-_SHOWN = 8  # candidates in an error
+_SHOWN = 6  # candidates in an error
 
 
 @dataclass(frozen=True, slots=True)
