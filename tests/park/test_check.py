@@ -80,7 +80,6 @@ ERRORS = [
         "does not hold all that time",
     ),
     # connections
-    (connection("C1", 'basis = "demand"'), "contract_kw is missing"),
     (connection("C1", 'basis = "capacity"'), "capacity_kva is missing"),
     (connection("C1", enterprise="GRID"), "GRID is a grid and holds no account"),
     (connection("C1") + connection("C2"), "connections C1 and C2 of E1 hold at the same time"),
@@ -134,6 +133,7 @@ WARNINGS = [
     (flow("F2", "water", "E2", "E1"), "no meter measures flow F2"),
     (node("A", "air") + flow("F2", "co2", "GRID", "A"), "outside the fence"),
     (connection("C1"), "no flow names connection C1"),
+    (connection("C1", 'basis = "demand"'), "contract_kw is missing"),
     (meter("M2", ""), "would count nowhere"),
     (meter("M2", 'flow = "F1"'), "measured by M1 and M2 at the same time"),
     (meter("R", 'kind = "register"\nflow = "F1"'), "a rollover cannot be told from a reset"),

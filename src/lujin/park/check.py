@@ -254,12 +254,16 @@ def connections(d: Draft) -> Iterator[Problem]:
         needed = {"demand": "contract_kw", "capacity": "capacity_kva"}.get(connection.basis)
         if needed and getattr(connection, needed) is None:
             message = N_("connection {connection} is billed by {basis}, but {column} is missing")
+            by_demand = connection.basis == "demand"
             yield d.problem(
                 "connection",
                 connection.id,
                 needed,
                 message,
-                N_("add {column} from the supply contract"),
+                N_("add {column} if the supply contract declares a demand; else the measured maximum is billed")
+                if by_demand
+                else N_("add {column} from the supply contract"),
+                "warning" if by_demand else "error",
                 connection=connection.id,
                 basis=connection.basis,
                 column=needed,

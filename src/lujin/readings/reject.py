@@ -61,8 +61,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "not_a_time": Reason(
         N_("{value} is not a time of the stated form"),
-        N_("state time_form in the mapping"),
-        "{value} 不是约定格式的时间；请在映射中写明 time_form",
+        N_("correct the cell if there is no such day or hour, else state time_form in the mapping"),
+        "{value} 不是约定格式的时间；若无此日期请更正，否则请在映射中写明 time_form",
     ),
     "absurd_year": Reason(
         N_("{value} lies outside the years 1990 to 2099"),
@@ -81,7 +81,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "not_a_month": Reason(
         N_("{value} names a month, but the meter is not read by the month"),
-        N_('give the meter interval = "month" or export full times'),
+        N_('give the meter interval = "1mo" or export full times'),
         "{value} 是月份，而该表不是按月抄表；请改表的周期或导出完整时间",
     ),
     "outside_validity": Reason(
@@ -118,7 +118,7 @@ def problem(row: Mapping[str, object], file: str, first_line: int) -> Problem:
     reason = REASONS[str(row["reason"])]
     return Problem(
         reason.message,
-        {"value": row["value"], "hint": row["hint"], "row": row["row"]},
+        {"value": row["value"], "hint": row["hint"] or "", "row": row["row"]},
         reason.remedy,
         file=file,
         line=int(str(row["row"])) - 1 + first_line,
