@@ -145,6 +145,30 @@ class ReadingStore:
         with self._table.failing():
             return lazy.group_by("meter").agg(times).sort("meter").collect()
 
+    def edge(
+        self, month: int, meters: Sequence[int], count: int, *, last: bool, without_source: int | None = None
+    ) -> pl.DataFrame:
+        """Per meter the time of the ``count``-th reading from the start of a month (``last``: from its end).
+
+        Columns meter, time. Meters with fewer readings are left out, and what ``without_source`` brought.
+        """
+        files = holding(self._table.files(), month, meters)
+        own = pl.lit(True) if without_source is None else pl.col("source") != without_source
+        times = pl.col("time").unique()
+        nearest = times.top_k(count) if last else times.bottom_k(count)
+        found = [pl.DataFrame(schema={"meter": pl.Int32, "time": SCHEMA["time"]})]
+        missing = set(meters)
+        for near in (self._edge(month, last), pl.lit(True)):
+            if not missing:
+                break
+            lazy = self._scan(files, sorted(missing)).filter(own & near).group_by("meter").agg(nearest)
+            lazy = lazy.filter(pl.col("time").list.len() == count)
+            at = pl.col("time").list.min() if last else pl.col("time").list.max()
+            with self._table.failing():
+                found.append(lazy.select("meter", at.alias("time")).collect())
+            missing.difference_update(found[-1]["meter"].to_list())
+        return pl.concat(found).sort("meter")
+
     def sources_in(self, month: int) -> list[int]:
         """Numbers of the arrivals that brought readings of a month."""
         files = holding(self._table.files(), month)

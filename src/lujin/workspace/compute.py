@@ -16,10 +16,9 @@ from lujin.readings.energy import Energy, completeness, interval_energy
 from lujin.readings.intervals import Event
 from lujin.readings.specs import meter_specs
 from lujin.readings.store import ReadingStore
+from lujin.workspace.touch import EDGE_ROWS
 
 BLOCK = 1_000  # meters per block: about 60 MB of arrays
-# A bad reading right at the border of two months is then seen alike from both.
-EDGE_ROWS = 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,9 @@
 A register's energy lies between two readings. So a new reading changes the month it stands in and every month
 back to the last earlier reading and on to the next later one. The same rule serves interval meters, whose
 gaps are estimated only between readings.
+
+A month is computed from its own readings and from EDGE_ROWS beyond either end of it, so a reading among the
+first or last EDGE_ROWS of its month changes the months beside it too.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import polars as pl
 from lujin.park.calendar import month_of, month_start, next_month, previous_month
 from lujin.readings.store import ReadingStore
 
+# A bad reading right at the border of two months is then seen alike from both.
+EDGE_ROWS = 3
 TOUCHED: dict[str, type[pl.DataType]] = {"month": pl.Int32, "meter": pl.Int32}
 
 
@@ -33,7 +38,7 @@ def touched_months(
         extent = store.extent(month, group["meter"].to_list(), without_source=source)
         edges = group.join(extent, on="meter", how="left", suffix="_other")
         frames.append(_inside(month, edges, store, registers))
-        frames += _beside(month, edges, own, store)
+        frames += _beside(month, edges, own, source, store)
     return pl.concat(frames).unique().sort("month", "meter")
 
 
@@ -46,10 +51,17 @@ def _inside(month: int, edges: pl.DataFrame, store: ReadingStore, registers: Col
     return _of(month, edges.filter(~closing)["meter"])
 
 
-def _beside(month: int, edges: pl.DataFrame, own: pl.DataFrame, store: ReadingStore) -> list[pl.DataFrame]:
+def _beside(
+    month: int, edges: pl.DataFrame, own: pl.DataFrame, source: int, store: ReadingStore
+) -> list[pl.DataFrame]:
     """Months between the arrival's first and last reading and the readings next to them."""
-    opens = edges.filter(pl.col("first_other").is_null() | (pl.col("first") <= pl.col("first_other")))["meter"]
-    closes = edges.filter(pl.col("last_other").is_null() | (pl.col("last") >= pl.col("last_other")))["meter"]
+    inner = [
+        store.edge(month, edges["meter"].to_list(), EDGE_ROWS, last=last, without_source=source)
+        for last in (False, True)
+    ]
+    near = edges.join(inner[0], on="meter", how="left").join(inner[1], on="meter", how="left", suffix="_last")
+    opens = near.filter(pl.col("time").is_null() | (pl.col("first") <= pl.col("time")))["meter"]
+    closes = near.filter(pl.col("time_last").is_null() | (pl.col("last") >= pl.col("time_last")))["meter"]
     earlier = own.filter(pl.col("month") == previous_month(month))["meter"]
     later = own.filter(pl.col("month") == next_month(month))["meter"]
     with_earlier, with_later = opens.is_in(earlier.implode()), closes.is_in(later.implode())
