@@ -89,7 +89,7 @@ def _long(devices: Iterable[Device]) -> pl.DataFrame:
     """meter, time (UTC), value; sorted as the devices come, each in time."""
     chosen = [d for d in devices if len(d.times)]
     ids = pl.Series("meter", [d.meter.id for d in chosen], pl.String)
-    counts = np.array([len(d.times) for d in chosen])
+    counts = np.array([len(d.times) for d in chosen], np.int64)
     codes = np.repeat(np.arange(len(chosen), dtype=np.uint32), counts)
     times = np.concatenate([d.times for d in chosen]) if chosen else np.empty(0, np.int64)
     values = np.concatenate([d.values for d in chosen]) if chosen else np.empty(0)

@@ -1,0 +1,75 @@
+"""The ledger read from its database by hand, beside the second calculation."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from oracle_recompute import Oracle
+
+from lujin.workspace import Workspace
+
+_LINES = """
+SELECT entry.enterprise, entry.month, entry.book, key.debit, key.credit, key.commodity, key.period, key.quality,
+       key.rule, key.subject, line.day % 100, sum(line.amount)
+FROM line JOIN entry ON entry.number = line.entry JOIN line_key AS key ON key.id = line.key
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 HAVING sum(line.amount) <> 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A net ledger line, read from the database by hand. Accounts without the enterprise."""
+
+    enterprise: str
+    month: int
+    book: str
+    debit: str
+    credit: str
+    commodity: str
+    period: str
+    quality: str
+    rule: str
+    subject: str
+    day: int
+    amount: int
+
+    def on(self, account: str) -> int:
+        """The amount as it moves an account: what comes in positive."""
+        return self.amount * ((self.debit == account) - (self.credit == account))
+
+
+@dataclass(frozen=True, eq=False)
+class Posted:
+    """A posted park and its second calculation."""
+
+    workspace: Workspace
+    oracle: Oracle
+    lines: list[Line]
+
+    def select(self, **wanted: object) -> list[Line]:
+        return [x for x in self.lines if all(getattr(x, name) == value for name, value in wanted.items())]
+
+    def energy(self, month: int) -> Mapping[tuple[str, str, str], dict[tuple[int, str], int]]:
+        """(enterprise, subject, period) → (day, quality) → what came in, out negative [base units].
+
+        Generation is left out: it shows what a generator made, apart from what crossed the account's border.
+        """
+        found: dict[tuple[str, str, str], dict[tuple[int, str], int]] = defaultdict(lambda: defaultdict(int))
+        for x in self.select(month=month, book="physical", rule="metered@1"):
+            if not x.credit.startswith("GEN/"):
+                found[x.enterprise, x.subject, x.period][x.day, x.quality] += x.on(f"OWN/{x.commodity}")
+        return found
+
+
+def read_lines(database: Path) -> list[Line]:
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(_LINES).fetchall()
+    found = []
+    for enterprise, month, book, debit, credit, *rest in rows:
+        accounts = (account.removeprefix(f"{enterprise}/") for account in (debit, credit))
+        found.append(Line(enterprise, month, book, *accounts, *rest))
+    return found
