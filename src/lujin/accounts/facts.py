@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lujin.accounts.canonical import sha256_of
-from lujin.accounts.tables import choice, completeness, park_fact, reference_event, reference_row
+from lujin.accounts.money import Charge
+from lujin.accounts.tables import basic_charge, choice, completeness, park_fact, reference_event, reference_row
 from lujin.database import insert_many
 from lujin.errors import N_, FactorError, IntegrityError, Problem
 from lujin.reference import Resolve, Row, Selector, make_row
@@ -283,3 +285,61 @@ def completeness_as_of(
     )
     rows = [tuple(row) for row in connection.execute(select)]
     return pl.DataFrame(rows, schema=COMPLETENESS_SCHEMA, orient="row").sort("month", "meter")
+
+
+def record_charges(
+    connection: Connection,
+    month: int,
+    enterprises: Iterable[str],
+    charges: Iterable[Charge],
+    source: int,
+    recorded_at: datetime,
+) -> int:
+    """Store how basic charges came about, where that differs from what is known; their number.
+
+    ``charges`` are all of the month for ``enterprises``.
+    """
+    known = {c.connection: c for e in sorted(set(enterprises)) for c in charges_as_of(connection, month, e)}
+    changed = [c for c in charges if known.get(c.connection) != c]
+    columns: dict[str, list[Any]] = {
+        "month": [month] * len(changed),
+        "enterprise": [c.enterprise for c in changed],
+        "connection": [c.connection for c in changed],
+        "max_demand_kw": [_text(c.max_demand_kw) for c in changed],
+        "at": [c.at for c in changed],
+        "billed": [_text(c.billed) for c in changed],
+        "unit": [c.unit for c in changed],
+        "price": [_text(c.price) for c in changed],
+        "amount": [c.amount for c in changed],
+        "source": [source] * len(changed),
+        "recorded_at": [recorded_at] * len(changed),
+    }
+    return insert_many(connection, basic_charge, columns)
+
+
+def charges_as_of(
+    connection: Connection, month: int, enterprise: str, as_of: datetime | None = None
+) -> tuple[Charge, ...]:
+    """Basic charges of an enterprise and month as known on τ, the newest per connection."""
+    table = basic_charge.c
+    select = sa.select(basic_charge).where(table.month == month, table.enterprise == enterprise)
+    if as_of is not None:
+        select = select.where(table.recorded_at <= as_of)
+    found = {
+        row.connection: Charge(
+            row.connection,
+            row.enterprise,
+            Decimal(row.max_demand_kw),
+            row.at,
+            Decimal(row.billed),
+            row.unit,
+            Decimal(row.price),
+            row.amount,
+        )
+        for row in connection.execute(select.order_by(table.number))
+    }
+    return tuple(found[name] for name in sorted(found))
+
+
+def _text(number: Decimal) -> str:
+    return f"{number:f}"

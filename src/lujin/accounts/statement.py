@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
-from lujin.accounts.facts import COUNTS, completeness_as_of, stored_rows
+from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.pack import packs as known_packs
 from lujin.accounts.statement_parts import (
     AccountLine,
@@ -26,6 +26,7 @@ from lujin.accounts.statement_parts import (
     Change,
     Completeness,
     CostLine,
+    DemandLine,
     EnergyLine,
     FactorUse,
     MemoLine,
@@ -66,6 +67,7 @@ class Statement(Part):
     cost: tuple[CostLine, ...]
     cost_total: Amount
     cost_estimated: Amount
+    demand: tuple[DemandLine, ...]
     carbon: tuple[CarbonLine, ...]
     books: tuple[BookTotal, ...]
     memo: tuple[MemoLine, ...]
@@ -134,6 +136,7 @@ def statement(
         cost=cost,
         cost_total=total((c.amount for c in cost), "0.01 CNY"),
         cost_estimated=total((c.estimated for c in cost), "0.01 CNY"),
+        demand=_demand(connection, enterprise, month, as_of),
         carbon=sections.carbon(enterprise, month, book, chosen, sets.get(book)),
         books=sections.books(heads, sides, sets),
         memo=sections.memo(enterprise, month, book, chosen),
@@ -231,6 +234,13 @@ def _completeness(
 ) -> tuple[Completeness, ...]:
     found = completeness_as_of(connection, [month], meters, as_of)
     return tuple(Completeness(*row) for row in found.select("meter", *COUNTS).iter_rows())
+
+
+def _demand(connection: Connection, enterprise: str, month: int, as_of: datetime | None) -> tuple[DemandLine, ...]:
+    return tuple(
+        DemandLine(c.connection, c.max_demand_kw, c.at, c.billed, c.unit, c.price, Amount(c.amount, "0.01 CNY"))
+        for c in charges_as_of(connection, month, enterprise, as_of)
+    )
 
 
 def meters_of(park: Park, enterprise: str) -> tuple[str, ...]:

@@ -87,6 +87,21 @@ class CostLine(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class DemandLine(Part):
+    """Basic charge (基本电费) of a connection: greatest quarter-hour demand [kW] and when it was (UTC),
+    what was billed [``unit``], at which price [CNY per unit and month].
+    """
+
+    connection: str
+    max_demand_kw: Decimal
+    at: datetime | None
+    billed: Decimal
+    unit: str
+    price: Decimal
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class CarbonLine(Part):
     """Emissions of one account. ``scope``: S1, S2, or MEMO for what stands beside the total (biogenic CO2)."""
 

@@ -138,6 +138,25 @@ completeness = append_only(
     )
 )
 
+# How the basic charge (基本电费) of a connection came about: what the ledger's CNY line alone does not tell.
+basic_charge = append_only(
+    sa.Table(
+        "basic_charge",
+        metadata,
+        _number(),
+        sa.Column("month", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("enterprise", "connection", "max_demand_kw")),
+        sa.Column("at", Instant, nullable=True),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("billed", "unit", "price")),
+        sa.Column("amount", Integer64, nullable=False),
+        sa.Column("source", sa.Integer, nullable=False),
+        sa.Column("recorded_at", Instant, nullable=False),
+        _month_valid(),
+        sa.Index("ix_basic_charge_month_enterprise_number", "month", "enterprise", "number"),
+        sqlite_strict=True,
+    )
+)
+
 park_fact = append_only(
     sa.Table(
         "park_fact",

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lujin.accounts.facts import PinnedResolve, park_as_of, record_completeness, record_park, record_reference
+from lujin.accounts.facts import (
+    PinnedResolve,
+    park_as_of,
+    record_charges,
+    record_completeness,
+    record_park,
+    record_reference,
+)
 from lujin.accounts.ledger import post, posted_through
 from lujin.accounts.posting import MonthLines, month_lines
 from lujin.database import writing
@@ -92,7 +99,7 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
     started = time.perf_counter()
     with workspace.writing("run"):
         recover(workspace)
-        now = workspace.clock()
+        now = workspace.now()
         reference = _record_facts(workspace, now)
         digests = enterprise_digests(workspace)
         with workspace.engine.connect() as connection:
@@ -115,7 +122,7 @@ def restate(
     started = time.perf_counter()
     with workspace.writing("restate"):
         recover(workspace)
-        now = workspace.clock()
+        now = workspace.now()
         reference = _record_facts(workspace, now)
         with workspace.engine.connect() as connection:
             posted = posted_through(connection)
@@ -211,6 +218,7 @@ def post_month(
         )
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
+        record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
     return _report(work, energy, lines, len(entries))
 
 

@@ -20,6 +20,7 @@ _TABLES = (
     "line",
     "posted",
     "completeness",
+    "basic_charge",
     "park_fact",
     "reference_row",
     "reference_event",
@@ -144,6 +145,20 @@ def _states() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_completeness_meter_month_number", "completeness", ["meter", "month", "number"])
+    op.create_table(
+        "basic_charge",
+        *_number("basic_charge"),
+        *_integers("month"),
+        *_texts("enterprise", "connection", "max_demand_kw"),
+        sa.Column("at", _INSTANT, nullable=True),
+        *_texts("billed", "unit", "price"),
+        sa.Column("amount", _BIG, nullable=False),
+        *_integers("source"),
+        _recorded(),
+        _check("basic_charge", "month_valid", _MONTH),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_basic_charge_month_enterprise_number", "basic_charge", ["month", "enterprise", "number"])
 
 
 def _facts() -> None:
