@@ -191,7 +191,7 @@ class Site:
         return float(self.open().statement(enterprise, month).energy[0].purchased.value)
 
     def hours(self, enterprise: str, day: str) -> Mapping[int, tuple[int, list[str]]]:
-        """Hour of the day → its energy [Wh] over all meters and the flags of its quarters, as explain tells them."""
+        """Hour of the day → energy [Wh] over all meters and the flags of its quarters, as explain tells them."""
         found: dict[int, tuple[int, list[str]]] = {}
         for node in self.nodes(f"{enterprise}:{day[:7]}:physical:OWN/electricity:{day}", "hour"):
             hour, slots = int(node.params["hour"]), node.data["slots"]

@@ -1,4 +1,4 @@
-"""What an arrival touches where months meet, where months are missing, where readings are older than all others."""
+"""What an arrival touches: where months meet, where months are missing, before everything known."""
 
 from __future__ import annotations
 

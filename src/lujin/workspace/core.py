@@ -20,6 +20,7 @@ from lujin.park import Park, load
 from lujin.readings.sources import meter_keys
 from lujin.readings.store import ReadingStore
 from lujin.reference import Row, load_reference
+from lujin.workspace.moment import moment
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class Workspace:
     def writing(self, purpose: str) -> Iterator[None]:
         with exclusive(self.directory, purpose, self.wait_s, self.on_wait):
             yield
+
+    def now(self) -> datetime:
+        """The recorded time of new facts: later than that of every fact there is, so that "as known then" stays.
+
+        StoreError: the clock was set back.
+        """
+        return moment(self.engine, self.clock())
 
     @property
     def inbox(self) -> Path:

@@ -127,7 +127,7 @@ def recover(workspace: Workspace) -> None:
     """Close arrivals during which a process died: their readings are stored whole, or not at all."""
     store = workspace.store
     for pending in sources.pending(workspace.engine):
-        number, now = pending.number, workspace.clock()
+        number, now = pending.number, workspace.now()
         if store.has_source(number):
             arrived = _arrived_from(store, number, sorted(workspace.meter_keys().values()))
             touched = touched_months(arrived, number, store, _registers(workspace))
@@ -188,7 +188,7 @@ def _import_file(
         for batch in intake.batches():
             tally.add(batch, judge(batch.rows))
         return FileResult(file, tally.report(time.perf_counter() - started), guessed=intake.guessed)
-    now = workspace.clock()
+    now = workspace.now()
     number = sources.register(engine, file.name, digest, now, {"name": intake.mapping.name, "reads": reads})
     rejects = workspace.inbox / "rejected" / f"{number}-{file.name}.csv"
     arrived: list[pl.DataFrame] = []
