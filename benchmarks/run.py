@@ -67,7 +67,12 @@ def step_import(directory: Path) -> dict[str, float]:
     files = sorted((directory / "arrivals").iterdir())
     with Timer() as t:
         reports = open_workspace(directory).import_files(files)
-    return {"wall": t.wall, "cpu": t.cpu, "rows": sum(r.report.accepted for r in reports if r.report), "peak_mb": peak_mb()}
+    return {
+        "wall": t.wall,
+        "cpu": t.cpu,
+        "rows": sum(r.report.accepted for r in reports if r.report),
+        "peak_mb": peak_mb(),
+    }
 
 
 def step_compact(directory: Path) -> dict[str, float]:
@@ -85,7 +90,7 @@ def step_scan(directory: Path) -> dict[str, float]:
     import polars as pl
 
     with Timer() as t:
-        files = sorted((directory / "readings").rglob("*.parquet"))
+        files = sorted((directory / "readings").glob("month=*/*.parquet"))
         total = (
             pl.scan_parquet(files, hive_partitioning=False)
             .select(pl.col("meter").max(), pl.col("time").max(), pl.col("value").sum(), pl.len().alias("rows"))
