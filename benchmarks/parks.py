@@ -41,7 +41,8 @@ def park_toml(meters: int) -> str:
     for e in range(ENTERPRISES):
         parts.append(f'[[node]]\nid = "E{e:03}"\nkind = "enterprise"\nname_zh = "企业{e:03}"\nsector = "C2231"\n')
         parts.append(
-            f'[[connection]]\nid = "C{e:03}"\nenterprise = "E{e:03}"\nregion = "山东"\nzone = "全省 incl. 青岛 济南"\n'
+            f'[[connection]]\nid = "C{e:03}"\nenterprise = "E{e:03}"\nregion = "山东"\n'
+            'zone = "全省 incl. 青岛 济南"\n'
             'customer_class = "工商业两部制"\nvoltage = "110kV"\nbasis = "demand"\n'
             "contract_kw = 4000\ncapacity_kva = 8000\n"
         )
@@ -102,8 +103,8 @@ def write_park(directory: Path, meters: int) -> None:
 # No equal values are published for these years and no prices for the months outside January to August 2026.
 EQUAL_VALUES = """\
 kind,name_zh,name_en,standard,heat_value,heat_unit,value,unit,valid_from,valid_to,source,confidence,evidence,note
-electricity,供电煤耗 2025,net coal consumption,,,,0.3024,kgce/kWh,2025-01-01,2025-12-31,benchmark,unverified,,2024 value
-electricity,供电煤耗 2026,net coal consumption,,,,0.3024,kgce/kWh,2026-01-01,2026-12-31,benchmark,unverified,,2024 value
+electricity,供电煤耗 2025,net coal,,,,0.3024,kgce/kWh,2025-01-01,2025-12-31,benchmark,unverified,,2024 value
+electricity,供电煤耗 2026,net coal,,,,0.3024,kgce/kWh,2026-01-01,2026-12-31,benchmark,unverified,,2024 value
 heat,热力(等价值),"heat, equal value",,,,0.0400,kgce/MJ,2025-01-01,,benchmark,unverified,,assumption
 """
 

@@ -213,9 +213,6 @@ def run(park: Park, month: Month = None, as_json: AsJson = False) -> None:
 def restate(
     park: Park,
     month: Annotated[list[str], typer.Option("--month", "-m", help="month as 2025-06 月份; may be repeated")],
-    enterprise: Annotated[
-        list[str] | None, typer.Option("--enterprise", "-e", help="only these 仅这些企业")
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Resolve factors and prices of posted months anew and post the difference. 以现行因子重述。"""
@@ -224,7 +221,7 @@ def restate(
 
     with progress_bar(as_json) as progress:
         workspace = open_workspace(park, on_wait=say_waiting)
-        report = workspace.restate([month_number(m) for m in month], enterprise or None, progress=progress)
+        report = workspace.restate([month_number(m) for m in month], progress=progress)
     if as_json:
         print_json(report.as_dict(translate()))
     else:

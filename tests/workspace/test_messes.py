@@ -234,7 +234,7 @@ def test_edited_factor_changes_no_posting_until_restated(site: Make) -> None:
     park.verified()
 
     park.later(days=1)
-    report = park.open().restate([MONTH], ["E1"])
+    report = park.open().restate([MONTH])
     assert report.months[0].reasons == {"restatement": 1}
     assert factors(park) == {"0.5": 24_000 * 500_000}
     assert factors(park, "E2") == old, "only the enterprise that was restated"
@@ -255,7 +255,7 @@ def test_each_line_says_which_factor_it_used(site: Make) -> None:
     park.take(ALL)
     park.run()
     park.later(days=1).reference("grid_factors", EDITED)
-    park.open().restate([MONTH], ["E1"])
+    park.open().restate([MONTH])
     said = [n.params["value"] for n in park.nodes("E1:2025-07:regulatory:S2/electricity", "factor")]
     assert sorted(said) == ["0.5", "0.5366"], "the reversed posting and the new one"
     others = [n.params["value"] for n in park.nodes("E2:2025-07:regulatory:S2/electricity", "factor")]

@@ -107,13 +107,14 @@ class Workspace:
 
         return run(self, month, progress=progress)
 
-    def restate(
-        self, months: Sequence[int], enterprises: Sequence[str] | None = None, *, progress: Progress = silent
-    ) -> RunReport:
-        """Resolve the factors of posted months anew and post the difference, saying what changed."""
+    def restate(self, months: Sequence[int], *, progress: Progress = silent) -> RunReport:
+        """Resolve the factors of posted months anew and post the difference, saying what changed.
+
+        A choice of factors belongs to the month: all its enterprises are restated.
+        """
         from lujin.workspace.running import restate
 
-        return restate(self, months, enterprises, progress=progress)
+        return restate(self, months, progress=progress)
 
     def statement(
         self, enterprise: str, month: int, book: str = "location", as_of: datetime | None = None

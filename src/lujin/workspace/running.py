@@ -111,14 +111,11 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
     return RunReport(reports, time.perf_counter() - started, now)
 
 
-def restate(
-    workspace: Workspace,
-    months: Sequence[int],
-    enterprises: Sequence[str] | None = None,
-    *,
-    progress: Progress = silent,
-) -> RunReport:
-    """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``."""
+def restate(workspace: Workspace, months: Sequence[int], *, progress: Progress = silent) -> RunReport:
+    """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``.
+
+    Whole months: the choice of factors belongs to the month, so that no later posting mixes two of them.
+    """
     started = time.perf_counter()
     with workspace.writing("restate"):
         recover(workspace)
@@ -126,7 +123,7 @@ def restate(
         reference = _record_facts(workspace, now)
         with workspace.engine.connect() as connection:
             posted = posted_through(connection)
-        work = [Work(m, dict.fromkeys(_posted_in(posted, m, enterprises), "restatement")) for m in sorted(months)]
+        work = [Work(m, dict.fromkeys(_posted_in(posted, m), "restatement")) for m in sorted(months)]
         digests = enterprise_digests(workspace)
         reports = _post_all(workspace, work, reference, digests, now, progress, renew=True)
     return RunReport(reports, time.perf_counter() - started, now)
@@ -152,18 +149,17 @@ def _corrections(workspace: Workspace, touched: pl.DataFrame) -> frozenset[int]:
     return frozenset(s.number for s in arrived if s.counts.get("corrects"))
 
 
-def _posted_in(posted: pl.DataFrame, month: int, enterprises: Sequence[str] | None) -> list[str]:
+def _posted_in(posted: pl.DataFrame, month: int) -> list[str]:
     found: list[str] = posted.filter(pl.col("month") == month)["enterprise"].to_list()
-    wanted = found if enterprises is None else list(enterprises)
-    if not found or set(wanted) - set(found):
+    if not found:
         raise InputError(
             Problem(
-                N_("{month} is not posted for {enterprises}"),
-                {"month": month, "enterprises": ", ".join(sorted(set(wanted) - set(found))) or "*"},
+                N_("{month} is not posted"),
+                {"month": month},
                 N_("post it first with: lujin run; see lujin status for what is posted"),
             )
         )
-    return wanted
+    return found
 
 
 def _post_all(
