@@ -10,7 +10,7 @@ from pathlib import Path
 import openpyxl
 
 HERE = Path(__file__).parent
-START = datetime(2025, 6, 1)
+START = datetime(2025, 6, 1)  # noqa: DTZ001 -- exports write wall clock
 HOURS = [START + timedelta(hours=h) for h in range(30 * 24)]
 Row = tuple[str, datetime, float]
 
@@ -52,11 +52,16 @@ def main() -> None:
     sheet.append(["蓝天包装、食品厂 用能记录"])
     sheet.append(["日期时间", "包装车间(kWh)", "食品燃气(Nm3)"])
     for i, at in enumerate(HOURS):
-        sheet.append([at, round(shift(at.hour, 148, 31) * (1 + 0.06 * sin(i)), 1), round(shift(at.hour, 42, 6), 1)])
+        sheet.append(
+            [at, round(shift(at.hour, 148, 31) * (1 + 0.06 * sin(i)), 1), round(shift(at.hour, 42, 6), 1)]
+        )
     book.save(exports / "用能宽表_2025-06.xlsx")
 
     sun = [max(0.0, sin((at.hour - 5.5) / 13 * pi)) * (0.55 + 0.35 * sin(i / 24)) for i, at in enumerate(HOURS)]
-    lines = ["时间,光伏逆变器(kW)", *(f"{at:%Y-%m-%d %H:%M},{300 * s:.1f}" for at, s in zip(HOURS, sun, strict=True))]
+    lines = [
+        "时间,光伏逆变器(kW)",
+        *(f"{at:%Y-%m-%d %H:%M},{300 * s:.1f}" for at, s in zip(HOURS, sun, strict=True)),
+    ]
     (exports / "光伏功率_2025-06.csv").write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
 
 
