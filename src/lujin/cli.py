@@ -1,68 +1,63 @@
-"""The command line: ``lujin VERB PARK …``. Every verb is a method of the workspace, shown as a table or JSON.
-
-Exit code 0: done; 1: the input is at fault (said with place and remedy); 2: wrong usage.
-"""
+"""The command line: ``lujin VERB PARK …``. Every verb is a method of the workspace, shown as a table or JSON."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
-from lujin.errors import N_, InputError, LujinError, Problem
-from lujin.language import language_of, translator
-from lujin.lock import Holder
-from lujin.workspace.progress import Progress, silent
+from lujin.errors import N_, InputError, Problem
+from lujin.show.text import say_line, type_next
+from lujin.usage import Face, Verb, Verbs, WrongUsage, print_json
+
+if TYPE_CHECKING:
+    from lujin.lock import Holder
+    from lujin.show.words import Words
+    from lujin.workspace import Workspace
+    from lujin.workspace.progress import Progress
+
+START, WORK, LOOK = N_("Start"), N_("Main job"), N_("Look")
+ABOUT = N_("lujin 绿金: from meter readings to energy and carbon accounts of every enterprise of a park")
 
 app = typer.Typer(
     name="lujin",
-    help="绿金 lujin: meter readings → energy and carbon accounts. 从表计读数到企业能碳账户。",
-    no_args_is_help=True,
+    cls=Verbs,
+    help=ABOUT,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
-Park = Annotated[Path, typer.Argument(help="directory of the park 园区目录", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output 输出 JSON")]
-Month = Annotated[str | None, typer.Option("--month", "-m", help="month as 2025-06 月份")]
-AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="as known at this instant 截至认知时间, 2025-08-01T00:00Z")
+# One spelling of each parameter, so that verbs agree.
+PARK_HELP = N_("directory of the park, the one with park.toml")
+MONTH_HELP = N_("month, as 2025-06")
+Park = Annotated[Path, typer.Argument(metavar=N_("PARK"), help=PARK_HELP, show_default=False)]
+Directory = Annotated[Path, typer.Argument(metavar=N_("DIRECTORY"), help=N_("where to write"), show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help=N_("machine-readable output; amounts are decimal strings"))]
+Month = Annotated[str, typer.Option("--month", "-m", metavar=N_("MONTH"), help=MONTH_HELP)]
+AnyMonth = Annotated[str | None, typer.Option("--month", "-m", metavar=N_("MONTH"), help=N_("only this month"))]
+Enterprise = Annotated[
+    str, typer.Option("--enterprise", "-e", metavar=N_("ENTERPRISE"), help=N_("enterprise, by id or name"))
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar=N_("TIME"), help=N_("as known at that time, e.g. 2025-08-01T00:00Z")),
+]
+All = Annotated[bool, typer.Option("--all", help=N_("list everything, however long"))]
 
 
-def translate() -> Callable[[str], str]:
-    return translator(language_of(os.environ))
+# ------------------------------------------------------------------------------------------- arguments, places
 
 
-def console() -> Console:
-    """As wide as the terminal; wide enough for every table where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=_plain) + "\n")
-
-
-def _plain(value: object) -> object:
-    """Amounts are decimal strings: a JSON number is a double."""
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"not JSON: {type(value)}")
+def face_of(ctx: typer.Context) -> Face:
+    found = ctx.find_root().obj
+    return found if isinstance(found, Face) else Face.of_environment()
 
 
 def month_number(text: str) -> int:
@@ -71,261 +66,508 @@ def month_number(text: str) -> int:
     202506
     """
     digits = text.replace("-", "").replace("/", "")
-    if len(digits) == 6 and digits.isdigit() and 1 <= int(digits[4:]) <= 12 and int(digits[:4]) >= 1900:
+    if len(digits) == 6 and digits.isdecimal() and 1 <= int(digits[4:]) <= 12 and int(digits[:4]) >= 1900:
         return int(digits)
-    raise InputError(Problem(N_("{text} is not a month"), {"text": text}, N_("write it as 2025-06")))
+    raise WrongUsage(Problem(N_("{text} is not a month"), {"text": text}, N_("write it as 2025-06")))
 
 
-def instant(text: str) -> datetime:
+def instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(
+        raise WrongUsage(
             Problem(N_("{text} is not an instant"), {"text": text}, N_("write it as 2025-08-01T00:00Z"))
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise WrongUsage(
+            Problem(N_("{text} is not a day"), {"text": text}, N_("write it as 2025-06-30"))
+        ) from None
+
+
+def enterprise_id(workspace: Workspace, text: str) -> str:
+    """An enterprise by its id, its name, or a part of its name that no other has."""
+    nodes = [workspace.park.nodes[name] for name in workspace.park.enterprises()]
+    if any(node.id == text for node in nodes):
+        return text
+    wanted = text.casefold()
+    names = {node.id: (node.name_zh, node.name_en, node.id) for node in nodes}
+    whole = [i for i, said in names.items() if wanted in (name.casefold() for name in said)]
+    found = whole or [i for i, said in names.items() if any(wanted in name.casefold() for name in said[:2])]
+    if len(found) == 1:
+        return found[0]
+    near = found[:5] or get_close_matches(text, names, n=3) or list(names)[:5]
+    listed = ", ".join(f"{i} {names[i][0] or names[i][1]}" for i in near)
+    params = {"enterprise": text, "near": listed, "count": len(found)}
+    if found:
+        message = N_("{count} enterprises are called {enterprise}")
+        raise InputError(Problem(message, params, N_("name one of: {near}")))
+    raise InputError(Problem(N_("there is no enterprise {enterprise}"), params, N_("did you mean: {near}")))
+
+
+def opened(park: Path, face: Face) -> Workspace:
+    from lujin.workspace import open_workspace
+
+    def waiting(holder: Holder) -> None:
+        text = N_("waiting for {purpose} (process {pid} on {host})")
+        said = face.say.fill(text, purpose=holder.purpose or "?", pid=holder.pid or "?", host=holder.host or "?")
+        sys.stderr.write(said + "\n")
+
+    return open_workspace(park, on_wait=waiting)
+
+
+def words_of(workspace: Workspace, face: Face) -> Words:
+    from lujin.show.words import Words
+
+    return Words(face.say, workspace.park)
+
+
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress]:
+def progress_bar(face: Face) -> Iterator[Progress]:
     """A bar on standard error for anything that takes longer than a moment."""
-    if quiet or not sys.stderr.isatty():
+    from lujin.workspace.progress import silent
+
+    if face.as_json or not sys.stderr.isatty():
         yield silent
         return
-    tr = translate()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=face.console(error=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
         def show(task: str, done: int, total: int) -> None:
             if task not in tasks:
-                tasks[task] = bar.add_task(tr(task), total=total)
-            bar.update(tasks[task], completed=done, total=total)
+                tasks[task] = bar.add_task(face.say(task), total=total)
+            bar.update(tasks[task], completed=done, total=total, visible=done < total)
 
         yield show
 
 
-def say_waiting(holder: Holder) -> None:
-    text = translate()(N_("waiting for {purpose} (process {pid} on {host})"))
-    sys.stderr.write(
-        text.format(purpose=holder.purpose or "?", pid=holder.pid or "?", host=holder.host or "?") + "\n"
-    )
+# ------------------------------------------------------------------------------------------------------ start
 
 
-@app.command()
-def init(
-    directory: Path,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Excel workbook to start from 由工作簿创建")
-    ] = None,
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help=N_("the version of lujin"))] = False,
 ) -> None:
-    """Write a commented park.toml to start from. 写出带注释的 park.toml 模板。"""
+    if version:
+        from lujin import __version__
+
+        sys.stdout.write(f"lujin {__version__}\n")
+        raise typer.Exit()
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(ctx.get_help() + "\n")
+
+
+@app.command(
+    cls=Verb,
+    rich_help_panel=START,
+    help=N_("Write the demo park, import its readings, post every month, take in late files"),
+    epilog="lujin demo mydemo\nlujin demo mydemo --enterprises 12 --months 2 --overwrite",
+)
+def demo(
+    ctx: typer.Context,
+    directory: Directory,
+    enterprises: Annotated[
+        int, typer.Option(metavar=N_("COUNT"), help=N_("how many enterprises, 12 to 2000"))
+    ] = 200,
+    months: Annotated[int, typer.Option(metavar=N_("COUNT"), help=N_("how many months of 2025, 1 to 12"))] = 12,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=N_("replace an earlier demo"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    from lujin.demonstrate import demonstrate
+    from lujin.show import reports
+
+    face = face_of(ctx)
+    with progress_bar(face) as progress:
+        result = demonstrate(directory, enterprises, months, overwrite=overwrite, progress=progress)
+    if as_json:
+        print_json(result.as_dict(face.say))
+    else:
+        reports.demonstration(face.console(), result, words_of(opened(directory, face), face))
+
+
+@app.command(
+    cls=Verb,
+    rich_help_panel=START,
+    help=N_("Write a commented park.toml to start from"),
+    epilog="lujin init mypark\nlujin init mypark --from park.xlsx",
+)
+def init(
+    ctx: typer.Context,
+    directory: Directory,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar=N_("FILE"), help=N_("Excel workbook to start from"))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     from lujin.park import TEMPLATE, dumps, read_workbook
 
+    face = face_of(ctx)
     target = directory / "park.toml"
     if target.exists():
-        raise InputError(
-            Problem(
-                N_("{file} exists already"), {"file": target}, N_("choose another directory, or remove the file")
-            )
-        )
+        remedy = N_("choose another directory, or remove the file")
+        raise InputError(Problem(N_("{file} exists already"), {"file": target}, remedy))
     text = TEMPLATE if source is None else dumps(read_workbook(source))
     directory.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    tr = translate()
-    console().print(tr(N_("wrote {file}")).format(file=target), markup=False)
-    console().print(
-        tr(N_("next: edit it, then run: lujin check {directory}")).format(directory=directory), markup=False
-    )
+    if as_json:
+        print_json({"written": [str(target)]})
+        return
+    say_line(face.console(), face.say.fill(N_("wrote {file}"), file=target))
+    checks = face.say(N_("all problems at once, after you have edited it"))
+    type_next(face.console(), face.say, [(f"lujin check {directory}", checks)])
 
 
-@app.command()
-def check(park: Park, as_json: AsJson = False) -> None:
-    """All problems of a park at once, each with place and remedy. 一次列出全部问题。"""
+@app.command(
+    cls=Verb,
+    rich_help_panel=START,
+    help=N_("All problems of a park and its reference folder at once, each with place and remedy"),
+    epilog="lujin check mypark",
+)
+def check(ctx: typer.Context, park: Park, as_json: AsJson = False) -> None:
     from lujin.park import check as check_park
     from lujin.reference import check_reference
+    from lujin.show import reports
 
-    tr = translate()
+    face = face_of(ctx)
     path = park / "park.toml" if park.is_dir() else park
     problems = [*check_park(path), *check_reference(path.parent / "reference")]
     errors = [p for p in problems if p.severity == "error"]
     if as_json:
-        print_json({"ok": not errors, "problems": [p.as_dict(tr) for p in problems]})
+        print_json({"ok": not errors, "problems": [p.as_dict(face.say) for p in problems]})
     else:
-        for problem in problems:
-            mark = tr(N_("error")) if problem.severity == "error" else tr(N_("warning"))
-            console().print(f"{mark}: {problem.text(tr)}", markup=False)
-        done = tr(N_("{errors} errors, {warnings} warnings"))
-        console().print(done.format(errors=len(errors), warnings=len(problems) - len(errors)), markup=False)
+        reports.checked(face.console(), problems, face.say, str(park))
     if errors:
         raise typer.Exit(1)
 
 
-@app.command()
-def workbook(park: Park, file: Path) -> None:
-    """Write the park description as an Excel workbook. 导出园区描述为 Excel 工作簿。"""
-    from lujin.park import load, write_workbook
-
-    write_workbook(load(park / "park.toml"), file)
-    console().print(translate()(N_("wrote {file}")).format(file=file), markup=False)
-
-
-@app.command("import")
-def import_(
+@app.command(
+    cls=Verb,
+    rich_help_panel=START,
+    help=N_("Write the park description as an Excel workbook, to edit there and read back with init --from"),
+    epilog="lujin workbook mypark park.xlsx",
+)
+def workbook(
+    ctx: typer.Context,
     park: Park,
-    files: Annotated[list[Path], typer.Argument(help="files or folders 文件或文件夹", show_default=False)],
-    mapping: Annotated[str | None, typer.Option(help="saved column mapping 已保存的列映射")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would happen 只预览")] = False,
+    file: Annotated[
+        Path, typer.Argument(metavar=N_("FILE"), help=N_("workbook to write, .xlsx"), show_default=False)
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Import readings from CSV, XLSX, Parquet or Arrow. 导入读数。"""
-    from lujin import show
-    from lujin.workspace import open_workspace
+    from lujin.park import load, write_workbook
 
-    with progress_bar(as_json) as progress:
-        reports = open_workspace(park, on_wait=say_waiting).import_files(
-            files, mapping, dry_run=dry_run, progress=progress
-        )
+    face = face_of(ctx)
+    write_workbook(load(park / "park.toml"), file)
     if as_json:
-        print_json([report.as_dict() for report in reports])
+        print_json({"written": [str(file)]})
     else:
-        show.imports(console(), reports, translate())
-    if any(report.failed for report in reports):
+        say_line(face.console(), face.say.fill(N_("wrote {file}"), file=file))
+
+
+# --------------------------------------------------------------------------------------------------- main job
+
+
+@app.command(
+    "import",
+    cls=Verb,
+    rich_help_panel=WORK,
+    help=N_(
+        "Bring in readings from CSV, XLSX, Parquet or Arrow files or whole folders; the same file twice is no harm"
+    ),
+    epilog="lujin import mypark arrivals/\nlujin import mypark readings.csv --dry-run",
+)
+def import_(
+    ctx: typer.Context,
+    park: Park,
+    files: Annotated[
+        list[Path], typer.Argument(metavar=N_("FILE…"), help=N_("files or folders"), show_default=False)
+    ],
+    mapping: Annotated[
+        str | None,
+        typer.Option(metavar=N_("NAME"), help=N_("saved column mapping, or guess to pass over saved ones")),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=N_("only say what would happen"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    from lujin.show import reports
+
+    face = face_of(ctx)
+    workspace = opened(park, face)
+    with progress_bar(face) as progress:
+        results = workspace.import_files(files, mapping, dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json([result.as_dict(face.say) for result in results])
+    else:
+        title = face.say(N_("Would be imported")) if dry_run else ""
+        reports.imports(face.console(), results, words_of(workspace, face), title)
+        if not dry_run and any(r.report is not None and r.report.months for r in results):
+            type_next(face.console(), face.say, [(f"lujin run {park}", face.say(N_("post what came in")))])
+    if any(result.failed for result in results):
         raise typer.Exit(1)
 
 
-@app.command()
-def run(park: Park, month: Month = None, as_json: AsJson = False) -> None:
-    """Readings → quality → energy → postings in all books; incremental. 质检、计算、记账。"""
-    from lujin import show
-    from lujin.workspace import open_workspace
+@app.command(
+    cls=Verb,
+    rich_help_panel=WORK,
+    help=N_("From readings over quality and energy to postings in all books; only what changed"),
+    epilog="lujin run mypark",
+)
+def run(ctx: typer.Context, park: Park, month: AnyMonth = None, as_json: AsJson = False) -> None:
+    from lujin.show import reports
 
-    with progress_bar(as_json) as progress:
-        workspace = open_workspace(park, on_wait=say_waiting)
-        report = workspace.run(month_number(month) if month else None, progress=progress)
+    face = face_of(ctx)
+    wanted = month_number(month) if month else None
+    workspace = opened(park, face)
+    with progress_bar(face) as progress:
+        report = workspace.run(wanted, progress=progress)
     if as_json:
-        print_json(report.as_dict(translate()))
+        print_json(report.as_dict(face.say))
     else:
-        show.run(console(), report, translate())
+        reports.run(face.console(), report, words_of(workspace, face), str(park))
 
 
-@app.command()
+@app.command(
+    cls=Verb,
+    rich_help_panel=WORK,
+    help=N_("Resolve factors and prices of posted months anew and post the difference"),
+    epilog="lujin restate mypark --month 2025-01",
+)
 def restate(
+    ctx: typer.Context,
     park: Park,
-    month: Annotated[list[str], typer.Option("--month", "-m", help="month as 2025-06 月份; may be repeated")],
+    month: Annotated[
+        list[str],
+        typer.Option("--month", "-m", metavar=N_("MONTH"), help=N_("month, as 2025-06; may be repeated")),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Resolve factors and prices of posted months anew and post the difference. 以现行因子重述。"""
-    from lujin import show
-    from lujin.workspace import open_workspace
+    from lujin.show import reports
 
-    with progress_bar(as_json) as progress:
-        workspace = open_workspace(park, on_wait=say_waiting)
-        report = workspace.restate([month_number(m) for m in month], progress=progress)
+    face = face_of(ctx)
+    months = [month_number(m) for m in month]
+    workspace = opened(park, face)
+    with progress_bar(face) as progress:
+        report = workspace.restate(months, progress=progress)
     if as_json:
-        print_json(report.as_dict(translate()))
+        print_json(report.as_dict(face.say))
     else:
-        show.run(console(), report, translate())
+        title = face.say(N_("Restated"))
+        reports.run(face.console(), report, words_of(workspace, face), str(park), title)
 
 
-@app.command()
+# -------------------------------------------------------------------------------------------------------- look
+
+
+@app.command(
+    cls=Verb,
+    rich_help_panel=LOOK,
+    help=N_("The account of an enterprise for a month, laid out like a bank statement"),
+    epilog="lujin statement mypark -e E004 -m 2025-02\nlujin statement mypark -e E004 -m 2025-02 --book market",
+)
 def statement(
+    ctx: typer.Context,
     park: Park,
-    enterprise: Annotated[str, typer.Option("--enterprise", "-e", help="enterprise id 企业编号")],
-    month: Annotated[str, typer.Option("--month", "-m", help="month as 2025-06 月份")],
-    book: Annotated[str, typer.Option("--book", "-b", help="location · market · regulatory 账簿")] = "location",
+    enterprise: Enterprise,
+    month: Month,
+    book: Annotated[
+        str,
+        typer.Option("--book", "-b", metavar=N_("BOOK"), help=N_("location, market, regulatory or physical")),
+    ] = "location",
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """The account of an enterprise for a month, like a bank statement. 企业能碳对账单。"""
-    from lujin import show
-    from lujin.workspace import open_workspace
+    from lujin.show import statement as show
 
-    workspace = open_workspace(park)
-    found = workspace.statement(enterprise, month_number(month), book, instant(as_of) if as_of else None)
+    face = face_of(ctx)
+    wanted, known = month_number(month), instant(as_of)
+    workspace = opened(park, face)
+    who = enterprise_id(workspace, enterprise)
+    found = workspace.statement(who, wanted, book, known)
     if as_json:
         print_json(found.as_dict())
-    else:
-        show.statement(console(), found, translate())
+        return
+    physical = found if book == "physical" else workspace.statement(who, wanted, "physical", known)
+    show.statement(face.console(), found, physical, words_of(workspace, face), str(park))
 
 
-@app.command()
+@app.command(
+    cls=Verb,
+    rich_help_panel=LOOK,
+    help=N_("Where a number comes from: account, rule, factor, entries, meters, down to the readings of a day"),
+    epilog="lujin explain mypark E004:2025-02:location:S2/electricity\n"
+    "lujin explain mypark E004:2025-02:location:S2/electricity:2025-02-05",
+)
 def explain(
+    ctx: typer.Context,
     park: Park,
-    line: Annotated[str, typer.Argument(help="line reference as printed on the statement 对账单上的行号")],
+    line: Annotated[
+        str,
+        typer.Argument(
+            metavar=N_("LINE"), help=N_("ENTERPRISE:MONTH:BOOK:ACCOUNT, perhaps with :DAY"), show_default=False
+        ),
+    ],
+    whole: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Where a number comes from, down to the readings. 逐级追溯到读数。"""
-    from lujin.workspace import open_workspace
+    from lujin.show import explain as show
 
-    found = open_workspace(park).explain(line)
+    face = face_of(ctx)
+    workspace = opened(park, face)
+    found = workspace.explain(line)
+    if as_json:
+        print_json(found.as_dict(face.say))
+    else:
+        show.explanation(face.console(), found, words_of(workspace, face), str(park), whole=whole)
+
+
+@app.command(
+    cls=Verb,
+    rich_help_panel=LOOK,
+    help=N_(
+        "Months, completeness, what waits to be posted; with a month every meter's gaps, estimates, suspects, "
+        "spikes, resets and rollovers"
+    ),
+    epilog="lujin status mypark\nlujin status mypark --month 2025-02 --enterprise E004",
+)
+def status(
+    ctx: typer.Context,
+    park: Park,
+    month: AnyMonth = None,
+    enterprise: Annotated[
+        str | None,
+        typer.Option("--enterprise", "-e", metavar=N_("ENTERPRISE"), help=N_("only this one's meters")),
+    ] = None,
+    as_of: AsOf = None,
+    whole: All = False,
+    as_json: AsJson = False,
+) -> None:
+    from lujin.show import findings, reports
+
+    face = face_of(ctx)
+    wanted, known = month_number(month) if month else None, instant(as_of)
+    if wanted is None and (enterprise or known or whole):
+        raise WrongUsage(
+            Problem(
+                N_("{name} needs a month"), {"name": "--enterprise, --as-of, --all"}, N_("add --month 2025-06")
+            )
+        )
+    workspace = opened(park, face)
+    words = words_of(workspace, face)
+    if wanted is None:
+        report = workspace.status()
+        if as_json:
+            print_json(report.as_dict())
+        else:
+            reports.status(face.console(), report, words, str(park))
+        return
+    who = enterprise_id(workspace, enterprise) if enterprise else ""
+    found = workspace.quality(wanted, who, known)
     if as_json:
         print_json(found.as_dict())
     else:
-        console().print(found.as_text(), markup=False)
+        findings.quality(face.console(), found, words, str(park), whole=whole)
 
 
-@app.command()
-def status(park: Park, as_json: AsJson = False) -> None:
-    """Months, completeness, what waits to be posted. 月份、完整率与待记账。"""
-    from lujin import show
-    from lujin.workspace import open_workspace
-
-    report = open_workspace(park).status()
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        show.status(console(), report, translate())
-
-
-@app.command()
-def verify(
-    park: Park, replay: Annotated[bool, typer.Option(help="compute every posting again 全部重算")] = False
-) -> None:
-    """Check the stored ledger: digests, balance and, with --replay, every amount. 校验账簿。"""
-    from lujin.workspace import open_workspace
-
-    with progress_bar(quiet=False) as progress:
-        counts = open_workspace(park).verify(replay=replay, progress=progress)
-    text = translate()(N_("{entries} entries with {lines} lines verified"))
-    console().print(text.format(**counts), markup=False)
-
-
-@app.command()
-def demo(
-    directory: Path,
-    enterprises: Annotated[int, typer.Option(min=12, max=2_000, help="how many enterprises 企业数")] = 200,
-    months: Annotated[int, typer.Option(min=1, max=12, help="how many months of 2025 月数")] = 12,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an earlier demo 覆盖")] = False,
+@app.command(
+    cls=Verb,
+    rich_help_panel=LOOK,
+    help=N_("Which factor or price holds when: search the reference tables and the park's own rows"),
+    epilog="lujin reference mypark --table grid_factors --region 广东 --date 2025-06-30\n"
+    "lujin reference mypark 天然气",
+)
+def reference(
+    ctx: typer.Context,
+    park: Park,
+    word: Annotated[
+        list[str] | None,
+        typer.Argument(metavar=N_("WORD…"), help=N_("words that stand in the row"), show_default=False),
+    ] = None,
+    table: Annotated[
+        str, typer.Option("--table", "-t", metavar=N_("TABLE"), help=N_("one table; without any, their list"))
+    ] = "",
+    region: Annotated[
+        str, typer.Option("--region", "-r", metavar=N_("REGION"), help=N_("province, region or price zone"))
+    ] = "",
+    on: Annotated[
+        str | None, typer.Option("--date", "-d", metavar=N_("DAY"), help=N_("only rows in force on this day"))
+    ] = None,
+    whole: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the demo park, import its readings, post a year. 写出示范园区并完成全年记账。"""
-    from lujin import show
-    from lujin.demonstrate import demonstrate
+    from lujin.reference import SCHEMAS, search
+    from lujin.show import reference as show
 
-    with progress_bar(as_json) as progress:
-        result = demonstrate(directory, enterprises, months, overwrite=overwrite, progress=progress)
+    face = face_of(ctx)
+    if table and table not in SCHEMAS:
+        near = ", ".join(get_close_matches(table, SCHEMAS, n=3) or SCHEMAS)
+        raise InputError(
+            Problem(
+                N_("there is no reference table {table}"),
+                {"table": table, "known": near},
+                N_("use one of: {known}"),
+            )
+        )
+    held = day(on)
+    workspace = opened(park, face)
+    rows = workspace.reference_rows
+    words = words_of(workspace, face)
+    searched = bool(word or table or region or on or whole)
+    found = search(rows, table=table, region=region, on=held, words=word or ())
     if as_json:
-        print_json(result.as_dict(translate()))
+        print_json([show.as_dict(row) for row in found])
+    elif searched:
+        show.rows(face.console(), found, words, whole=whole)
     else:
-        show.demonstration(console(), result, translate())
+        show.tables(face.console(), rows, words, str(park))
+
+
+@app.command(
+    cls=Verb,
+    rich_help_panel=LOOK,
+    help=N_(
+        "Check the stored ledger: digests, balance and, with --replay, every amount from the facts of its time"
+    ),
+    epilog="lujin verify mypark --replay",
+)
+def verify(
+    ctx: typer.Context,
+    park: Park,
+    replay: Annotated[bool, typer.Option("--replay", help=N_("compute every posting again and compare"))] = False,
+    as_json: AsJson = False,
+) -> None:
+    face = face_of(ctx)
+    workspace = opened(park, face)
+    with progress_bar(face) as progress:
+        counts = workspace.verify(replay=replay, progress=progress)
+    if as_json:
+        print_json({"ok": True, "replayed": replay, **counts})
+        return
+    text = N_("{entries} entries with {lines} lines verified: digests and balances hold")
+    if replay:
+        text = N_(
+            "{entries} entries with {lines} lines verified: digests and balances hold, every amount recomputed"
+        )
+    say_line(face.console(), face.say.fill(text, **{k: f"{v:,}" for k, v in counts.items()}), "green")
 
 
 def main() -> None:
-    """Entry point: an error a user can act on is printed, never a traceback."""
-    tr = translate()
-    try:
-        app()
-    except LujinError as error:
-        if "--json" in sys.argv:
-            print_json({"error": [p.as_dict(tr) for p in error.problems]})
-        else:
-            for problem in error.problems:
-                sys.stderr.write(f"{tr(N_('error'))}: {problem.text(tr)}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write(tr(N_("stopped; what was finished is stored")) + "\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    """Entry point."""
+    app()

@@ -1,0 +1,118 @@
+"""Published rows with a name a person can read: what, where, since when; the raw key stays in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lujin.errors import N_
+from lujin.show.words import PERIODS, Words
+
+BASIS: Mapping[str, str] = {
+    "average": N_("grid average"),
+    "average excluding market-traded non-fossil": N_("residual mix without traded non-fossil power"),
+    "fossil power only": N_("fossil power"),
+    "average (reporting default)": N_("national average for reporting"),
+    "life-cycle carbon footprint": N_("carbon footprint"),
+    "OM (operating margin)": N_("operating margin"),
+    "BM (build margin)": N_("build margin"),
+    "pilot ETS default": N_("default of the pilot market"),
+}
+ITEMS: Mapping[str, str] = {
+    "period_clock": N_("tariff clock"),
+    "ratio_to_flat": N_("ratio to the flat price"),
+    "government_funds": N_("government funds and surcharges"),
+    "price_zone": N_("price zone"),
+    "energy_price": N_("energy price"),
+    "demand_charge": N_("basic charge by demand"),
+    "capacity_charge": N_("basic charge by capacity"),
+    "td_energy_price": N_("transmission and distribution price"),
+    "zone_cross_subsidy": N_("zone adder"),
+    "rule_two_part_threshold": N_("threshold of the two-part tariff"),
+    "rule_min_contract_demand": N_("least contract demand"),
+    "rule_high_load_factor_discount": N_("discount for high load factor"),
+    "rule_high_load_factor_threshold": N_("threshold of the high load factor"),
+    "rule_temperature_trigger": N_("temperature that triggers super peak"),
+    "rule_rounding": N_("rounding of prices"),
+    "rule_price_excludes": N_("parts outside the price ratio"),
+    "rule_demand_excess": N_("demand above the contract"),
+    "rule_demand_excess_multiple": N_("price of demand above the contract"),
+    "component_role": N_("role of a price component"),
+    "coal_benchmark_feed_in": N_("coal benchmark feed-in price"),
+    "mechanism_price": N_("mechanism price"),
+    "gec_price": N_("green certificate price"),
+    "carbon_price_cea": N_("carbon allowance price (CEA)"),
+    "carbon_price_ccer": N_("carbon credit price (CCER)"),
+}
+TABLES: Mapping[str, str] = {
+    "grid_factors": N_("grid emission factors"),
+    "fuel_factors": N_("fuel and process factors"),
+    "gwp": N_("global warming potentials"),
+    "coal_equivalents": N_("standard-coal coefficients"),
+    "tariffs": N_("electricity tariffs and prices"),
+    "zero_carbon_park": N_("zero-carbon park indicators"),
+    "green_factory": N_("green factory indicators"),
+    "hj274_2015": N_("eco-industrial park indicators (HJ 274-2015)"),
+    "data_centre": N_("data centre indicators"),
+    "innovation_points": N_("innovation points"),
+}
+OPERATORS: Mapping[str, str] = {"": "", "=": "", ">": "> ", ">=": "≥ ", "<": "< ", "<=": "≤ "}
+
+
+def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
+    """What a published row is about, in the user's language where the table gives both."""
+    say = words.say
+    match table:
+        case "grid_factors":
+            region = say.name(values["region_zh"], values["region_en"])
+            basis = words.term(BASIS, values["basis"])
+            return " ".join(part for part in (region, basis, values["data_year"]) if part)
+        case "fuel_factors":
+            name = say.name(values["name_zh"], values["name_en"])
+            return f"{name} ({values['set_id']})"
+        case "coal_equivalents":
+            name = say.name(values["name_zh"], values["name_en"])
+            return f"{name} ({values['standard']})" if values["standard"] else name
+        case "gwp":
+            return f"{values['gas']} GWP-{values['horizon_years']} ({values['assessment']})"
+        case "tariffs":
+            item = words.term(ITEMS, values["item"])
+            period = words.term(PERIODS, values["period"])
+            clock = f"{values['start']}–{values['end']}" if values["start"] else ""
+            months = say.fill(N_("months {months}"), months=values["months"]) if values["months"] else ""
+            where = [
+                values["region"],
+                *_told(words, values["applies_to"], values["customer_class"], values["voltage"]),
+            ]
+            head = words.comma().join(part for part in (item, period, clock, months) if part)
+            return f"{head} ({words.comma().join(p for p in where if p)})"
+    name = say.name(values.get("name_zh", ""), values.get("name_en", ""))
+    return f"{name} ({values['condition']})" if values.get("condition") else name
+
+
+def _told(words: Words, *texts: str) -> list[str]:
+    """Texts of a tariff row that say something; "all" does not."""
+    return [words.say(PLACES.get(text, text)) for text in texts if text not in ("", "all", "全省")]
+
+
+PLACES: Mapping[str, str] = {
+    "industrial and commercial TOU": N_("industrial and commercial, time of use"),
+    "industrial and commercial TOU (agency purchase)": N_(
+        "industrial and commercial, time of use, agency purchase"
+    ),
+}
+
+
+def factor_value(words: Words, values: Mapping[str, str]) -> tuple[str, str]:
+    """Value (with ≥ or ≤ where the row is a threshold) and unit as printed."""
+    unit = "" if values["unit"] in ("ratio", "list", "role") else words.unit(values["unit"])
+    return f"{OPERATORS.get(values.get('operator', ''), '')}{values['value']}", unit
+
+
+def source_name(words: Words, source: str) -> str:
+    """The source as published; only our own words for parks without one are translated."""
+    return words.say(SOURCES.get(source, source))
+
+
+SOURCES: Mapping[str, str] = {
+    "demo composite, no published table": N_("composed for the demo, no published table"),
+}

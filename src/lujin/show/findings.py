@@ -1,0 +1,126 @@
+"""What was odd in a month: meters that are not wholly measured, then every gap, suspect value and event."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from lujin.accounts.amounts import Amount
+from lujin.errors import N_
+from lujin.show.amounts import month_text, number, percent, share
+from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next
+from lujin.show.words import DETAILS, EVENTS, FLAGS, Words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lujin.workspace.quality import Finding, MonthQuality
+
+PER_METER = 6  # findings of one kind and meter before "and N more"
+
+
+def quality(console: Console, found: MonthQuality, words: Words, park: str, *, whole: bool = False) -> None:
+    """``whole``: list every finding, however many."""
+    say = words.say
+    who = words.node(found.enterprise) if found.enterprise else say.name(words.park.name_zh, words.park.name_en)
+    title = say.fill(
+        N_("{name}, {month}: readings of {count} meters"),
+        name=who,
+        month=month_text(found.month),
+        count=len(found.meters),
+    )
+    columns = [
+        Column(say(N_("meter"))),
+        Column(say(N_("enterprise")), spare=True),
+        *(number_column(say(n)) for n in (N_("measured"), N_("estimated"), N_("missing"), N_("suspect"))),
+    ]
+    total = found.total
+    rows = [
+        [
+            slots.meter,
+            words.comma().join(words.node(e) for e in found.enterprises.get(slots.meter, ())),
+            percent(slots.measured_part),
+            percent(slots.estimated_part),
+            percent(slots.missing_part),
+            share(slots.suspect, slots.expected),
+        ]
+        for slots in (*found.odd, total)
+    ]
+    rows[-1][0] = say.fill(N_("all {count} meters"), count=len(found.meters))
+    if found.odd:
+        show_table(console, title, Table(columns, rows[:-1], rows[-1]))
+    else:
+        say_line(console, title, "bold")
+        text = N_("all {count} meters are wholly measured, nothing looks suspect")
+        say_line(console, say.fill(text, count=len(found.meters)), "green")
+    _findings(console, found.findings, words, whole)
+    if found.odd:
+        meter = found.odd[0].meter
+        who = found.enterprise or next(iter(found.enterprises.get(meter, ())), "")
+        if who:
+            command = f"lujin statement {park} -e {who} -m {month_text(found.month)}"
+            type_next(console, say, [(command, say(N_("the account of an enterprise")))])
+
+
+def _findings(console: Console, findings: Sequence[Finding], words: Words, whole: bool) -> None:
+    say = words.say
+    columns = [
+        Column(say(N_("meter"))),
+        Column(say(N_("what"))),
+        Column(say(N_("from"))),
+        Column(say(N_("to"))),
+        number_column(say(N_("energy"))),
+        Column(say(N_("numbers"))),
+    ]
+    groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[finding.meter, finding.kind].append(finding)
+    rows = []
+    hidden = 0
+    for group in groups.values():
+        kept = group if whole else sorted(sorted(group, key=_weight)[:PER_METER], key=lambda f: f.start)
+        hidden += len(group) - len(kept)
+        rows += [_row(finding, words) for finding in kept]
+    show_table(console, say(N_("Findings")), Table(columns, rows))
+    if hidden:
+        text = N_("{count} smaller ones are not shown; all of them: --all or --json")
+        say_line(console, say.fill(text, count=hidden), "dim")
+
+
+def _weight(finding: Finding) -> int:
+    return -abs(finding.energy.base) if finding.energy is not None and finding.energy.base else -finding.slots
+
+
+def _row(finding: Finding, words: Words) -> list[str]:
+    zone = ZoneInfo(words.park.timezone)
+    start, end = finding.start.astimezone(zone), finding.end.astimezone(zone)
+    kind = words.term(FLAGS if finding.slots else EVENTS, finding.kind.upper() if finding.slots else finding.kind)
+    until = "" if end == start else f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"
+    energy = f"{number(finding.energy, 1)} {words.unit(finding.energy.unit)}" if finding.energy is not None else ""
+    return [finding.meter, kind, f"{start:%m-%d %H:%M}", until, energy, _numbers(finding, words)]
+
+
+def _numbers(finding: Finding, words: Words) -> str:
+    say = words.say
+    parts = []
+    if finding.slots:
+        hours = timedelta(minutes=15 * finding.slots) / timedelta(hours=1)
+        parts.append(say.fill(N_("{hours} h"), hours=f"{hours:g}"))
+        if finding.slots > 1 and finding.largest:
+            most = f"{number(finding.largest, 1)} {words.unit(finding.largest.unit)}"
+            parts.append(say.fill(N_("at most {amount} in 15 min"), amount=most))
+    parts += [
+        f"{words.term(DETAILS, name)} {_value(name, value, words)}" for name, value in finding.detail.items()
+    ]
+    return words.comma().join(parts)
+
+
+def _value(name: str, value: Any, words: Words) -> str:
+    if isinstance(value, Amount):
+        return f"{number(value, 1)} {words.unit(value.unit)}"
+    if name.endswith("_s"):
+        return f"{value / 60:g} min" if value else words.say(N_("one month"))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
