@@ -305,8 +305,9 @@ class _Reader:
             about = "unit" if code == "unit_not_fitting" else "quality"
         if code == "unknown_meter":
             near = {label: self.lookup.hint(label) for label in part["label"].unique().to_list()}
-            near = {label: f" (did you mean {name}? 是否为 {name}？)" for label, name in near.items() if name}
-            hint = pl.col("label").replace_strict(near, default=None, return_dtype=pl.String)
+            hint = pl.col("label").replace_strict(
+                {label: name for label, name in near.items() if name}, default=None, return_dtype=pl.String
+            )
         elif code in ("ambiguous_time", "nonexistent_time"):
             hint = pl.lit(self.mapping.timezone) if self.mapping.timezone else pl.col("timezone")
         elif code == "outside_validity":

@@ -50,9 +50,9 @@ REASONS: Mapping[str, Reason] = {
     ),
     "meter_missing": Reason(N_("no meter is named"), N_("write the meter number"), "没有写明表号；请填写表号"),
     "unknown_meter": Reason(
-        N_("the park has no meter {value}{hint}"),
+        N_("the park has no meter {value}"),
         N_("correct the number, or add it as an alias of a meter in park.toml"),
-        "园区没有此计量表 {value}{hint}；请更正表号，或在 park.toml 中写为别名",
+        "园区没有此计量表 {value}；请更正表号，或在 park.toml 中写为别名",
     ),
     "virtual_meter": Reason(
         N_("{value} is a virtual meter and takes no readings"),
@@ -107,6 +107,14 @@ REASONS: Mapping[str, Reason] = {
         "{value} 不是已知的数据质量；请写入映射的 [quality_words]",
     ),
 }
+# Said instead where a name of the park is near the one that is unknown.
+NEAR: Mapping[str, Reason] = {
+    "unknown_meter": Reason(
+        N_("the park has no meter {value}, did you mean {hint}?"),
+        N_("correct the number, or add it as an alias of a meter in park.toml"),
+        "园区没有此计量表 {value}，是否为 {hint}？请更正表号，或在 park.toml 中写为别名",
+    ),
+}
 
 
 def empty() -> pl.DataFrame:
@@ -115,7 +123,8 @@ def empty() -> pl.DataFrame:
 
 def problem(row: Mapping[str, object], file: str, first_line: int) -> Problem:
     """One rejected row as a problem. ``first_line`` is the line of data row 1 in the file."""
-    reason = REASONS[str(row["reason"])]
+    code = str(row["reason"])
+    reason = NEAR[code] if row["hint"] and code in NEAR else REASONS[code]
     return Problem(
         reason.message,
         {"value": row["value"], "hint": row["hint"] or "", "row": row["row"]},
@@ -136,10 +145,17 @@ def readable(rejected: pl.DataFrame) -> pl.DataFrame:
 
 
 def _worded(part: pl.DataFrame, code: str) -> pl.DataFrame:
-    reason = REASONS[code]
-    return part.with_columns(
-        _filled(f"{reason.message}; {reason.remedy}").alias("reason"), _filled(reason.zh).alias("原因")
-    )
+    english, chinese = _sentences(REASONS[code])
+    if code in NEAR:
+        near = pl.col("hint").is_not_null() & (pl.col("hint") != "")
+        likely = _sentences(NEAR[code])
+        english = pl.when(near).then(likely[0]).otherwise(english)
+        chinese = pl.when(near).then(likely[1]).otherwise(chinese)
+    return part.with_columns(english.alias("reason"), chinese.alias("原因"))
+
+
+def _sentences(reason: Reason) -> tuple[pl.Expr, pl.Expr]:
+    return _filled(f"{reason.message}; {reason.remedy}"), _filled(reason.zh)
 
 
 def _filled(template: str) -> pl.Expr:
