@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -173,6 +174,37 @@ def test_transformer_capacity_is_billed_whatever_was_used(sketch):
     made = two_part(sketch, basis="capacity", capacity_kva=Decimal(1250))
     balance = made.flow("GRID", "A", made.in_month(1), connection="C1").balance()
     assert balance.net("A/COST/capacity_charge", commodity="CNY") == 2_825_000
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "thirtieths"),
+    [
+        (None, None, 30),
+        ((11, 0), None, 21),  # 31 days in March
+        ((11, 9), None, 21),  # a part of a day counts whole
+        (None, (11, 0), 10),
+        (None, (11, 9), 11),
+        ((2, 0), None, 30),  # never more than the month's charge
+        ((5, 0), (8, 0), 3),
+    ],
+)
+def test_a_connection_of_a_part_of_the_month_pays_a_thirtieth_a_day(sketch, first, last, thirtieths):
+    """供电营业规则: each day of use a thirtieth in the month in which use begins or ends."""
+
+    def instant(at):
+        return None if at is None else datetime(2025, 3, *at, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+
+    made = two_part(
+        sketch,
+        basis="capacity",
+        capacity_kva=Decimal(1250),
+        valid_from=instant(first),
+        valid_to=instant(last),
+    )
+    balance = made.flow("GRID", "A", made.in_month(1), connection="C1").balance()
+    assert balance.net("A/COST/capacity_charge", commodity="CNY") == round(2_825_000 * thirtieths / 30)
+    (line,) = balance.lines.filter(pl.col("rule") == "basic_charge@1").iter_rows(named=True)
+    assert ("rule_basic_charge_days" in line["factor"]) == (first is not None or last is not None)
 
 
 def test_a_connection_that_lacks_its_capacity_is_named(sketch):

@@ -335,17 +335,27 @@ class Oracle:
         return moved + funds
 
     def demand_charge(self, connection: Mapping[str, Any], on: date, peak_kw: Fraction) -> Fraction | None:
-        """Basic charge of the month [CNY] (两部制); None for a single-part tariff."""
+        """Basic charge of the month [CNY] (两部制); None for a single-part tariff.
+
+        In the month in which the connection begins or ends each day costs a thirtieth.
+        """
         basis = connection["basis"]
         if basis == "single":
             return None
         price = Fraction(self.tariff(connection, f"{basis}_charge", on))
         if basis == "capacity":
-            return price * Fraction(connection["capacity_kva"])
+            return price * Fraction(connection["capacity_kva"]) * self.part_of_month(connection, on)
         declared = max(Fraction(connection["contract_kw"]), Fraction(connection["capacity_kva"]) * Fraction(2, 5))
         limit = declared * Fraction(21, 20)
         billed = declared if peak_kw <= limit else limit + 2 * (peak_kw - limit)
-        return price * half_even(billed * 1000) / 1000
+        return price * half_even(billed * 1000) / 1000 * self.part_of_month(connection, on)
+
+    def part_of_month(self, connection: Mapping[str, Any], on: date) -> Fraction:
+        start, end = month_bounds(on.year * 100 + on.month)
+        begins, ends = epoch(connection.get("valid_from")), epoch(connection.get("valid_to"))
+        midnights = range(start, end, 86_400)
+        used = [t for t in midnights if (begins is None or begins < t + 86_400) and (ends is None or ends > t)]
+        return Fraction(1) if len(used) == len(midnights) else min(Fraction(len(used), 30), Fraction(1))
 
     # ---- factors
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -189,7 +190,8 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
     for name, members in sorted(rows.items()):
         connection = poster.flows.park.connections[name]
         try:
-            charge = basic_charge(poster.choices.resolve, connection, poster.out.days[-1])
+            days = _days_of_use(poster, connection)
+            charge = basic_charge(poster.choices.resolve, connection, poster.out.days[-1], days=days)
         except LujinError as error:
             poster.failed([connection.enterprise], "electricity basic charge", error)
             continue
@@ -199,6 +201,17 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
     return tuple(found)
 
 
+def _days_of_use(poster: Poster, connection: Connection) -> int | None:
+    """Local days on which the connection existed, a part of a day counting whole; None: the whole month."""
+    zone = ZoneInfo(poster.flows.energy.grid.timezone)
+    used = 0
+    for day in poster.out.days:
+        begin, end = (datetime(d.year, d.month, d.day, tzinfo=zone) for d in (day, day + timedelta(days=1)))
+        began = connection.valid_from is None or connection.valid_from < end
+        used += began and (connection.valid_to is None or connection.valid_to > begin)
+    return None if used == len(poster.out.days) else used
+
+
 def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]) -> Charge:
     energy = poster.flows.energy
     quarter = energy.total[np.array(rows)].sum(axis=0)
@@ -206,7 +219,7 @@ def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]
     demand = Decimal(int(quarter[peak]) * 4) / 1000
     billed = charge.billed(demand)
     assert billed is not None, "a known demand always gives a billed one"
-    amount = rule.basic_charge([round(billed * 1000)], price=charge.price)
+    amount = rule.basic_charge([round(billed * 1000)], price=charge.price, share=charge.share)
     item = f"{charge.basis}_charge"
     cost = Split(amount, np.zeros_like(amount))
     if energy.estimated[np.array(rows), peak].any() and charge.basis == "demand":

@@ -196,15 +196,19 @@ def energy_cost(energy: ArrayLike, *, price: Decimal, base_per_unit: Decimal | F
     return scaled(energy, Fraction(price) * 100 / Fraction(base_per_unit))
 
 
-def basic_charge(demand: ArrayLike, *, price: Decimal, floor: Decimal = Decimal(0)) -> Amounts:
+def basic_charge(
+    demand: ArrayLike, *, price: Decimal, floor: Decimal = Decimal(0), share: Decimal | Fraction = Decimal(1)
+) -> Amounts:
     """basic_charge@1 · two-part tariff, demand or capacity part (基本电费) [0.01 CNY].
 
-    charge = max(demand, floor) × price. ``demand`` [W or VA]: greatest mean power of a quarter hour in the
-    month, or the transformer capacity; ``floor`` [kW], ``price`` [CNY/kW·month or CNY/kVA·month].
-    Source: 发改办价格〔2016〕1583号 (basis; declared demand at least 40 % of capacity); 发改价格〔2023〕526号.
+    charge = max(demand, floor) × price × share. ``demand`` [W or VA]: greatest mean power of a quarter hour in
+    the month, or the transformer capacity; ``floor`` [kW], ``price`` [CNY/kW·month or CNY/kVA·month]; ``share``:
+    1, or days of use / 30 in a month in which the connection begins or ends.
+    Source: 发改办价格〔2016〕1583号 (basis; declared demand at least 40 % of capacity); 发改价格〔2023〕526号;
+    供电营业规则 第八十四条 (part of a month).
     """
     watts = np.maximum(np.asarray(demand, dtype=np.int64), int(Fraction(floor) * 1000))
-    return scaled(watts, Fraction(price) * 100 / 1000)
+    return scaled(watts, Fraction(price) * Fraction(share) * 100 / 1000)
 
 
 def feed_in(exported: ArrayLike, *, price: Decimal) -> Amounts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from lujin.errors import N_, InputError, Problem
@@ -24,7 +25,8 @@ class BasicCharge:
     ``basis`` is ``capacity``. ``contract_kw``: declared maximum demand, already raised to ``floor_kw``, the
     smallest that may be declared; None: the measured maximum is billed. Above ``excess_share`` of the
     contract the excess is charged ``excess_multiple`` times. ``discount``: share of the demand price paid in
-    months that use ``discount_from`` [kWh/kVA] or more; None: not asked for.
+    months that use ``discount_from`` [kWh/kVA] or more; None: not asked for. ``share``: part of the month's
+    charge that is paid, less than 1 where the connection begins or ends within the month.
     """
 
     basis: Literal["demand", "capacity"]
@@ -39,6 +41,7 @@ class BasicCharge:
     discount: Decimal | None = None
     discount_from: Decimal | None = None
     problems: tuple[Problem, ...] = ()
+    share: Fraction = Fraction(1)
 
     def billed(self, max_demand_kw: Decimal | None) -> Decimal | None:
         """Billed demand [kW] or capacity [kVA] of a month; None: it depends on a demand that is not known.
@@ -64,19 +67,29 @@ class BasicCharge:
         if billed is None:
             return None
         if self.discount is None or self.discount_from is None or self.capacity_kva is None:
-            return billed * self.price
+            return self._part(billed * self.price)
         if energy_kwh is None:
             return None
         earned = energy_kwh >= self.discount_from * self.capacity_kva
-        return billed * self.price * (self.discount if earned else 1)
+        return self._part(billed * self.price * (self.discount if earned else 1))
+
+    def _part(self, whole: Decimal) -> Decimal:
+        return whole * self.share.numerator / self.share.denominator
 
 
 def basic_charge(
-    resolve: Resolve, connection: Connection, on: date, *, load_factor_discount: bool = False
+    resolve: Resolve,
+    connection: Connection,
+    on: date,
+    *,
+    load_factor_discount: bool = False,
+    days: int | None = None,
 ) -> BasicCharge | None:
     """The basic charge of a connection in the month of ``on``; None for a single-part tariff.
 
     ``load_factor_discount`` asks for the lower demand price of high load factors (its rows are unverified).
+    ``days``: days of use in a month in which the connection begins or ends, each a thirtieth of the charge
+    (供电营业规则 第八十四条); None: the whole month.
     FactorError: no price, or several. InputError: the connection lacks the capacity that is billed.
     """
     if connection.basis == "single":
@@ -84,8 +97,14 @@ def basic_charge(
     row = resolve.one(row_selector(connection, f"{connection.basis}_charge"), on)
     if connection.basis == "capacity":
         capacity = _capacity(connection, N_("transformer capacity is billed"))
-        return BasicCharge("capacity", row.value, row.unit, (row,), capacity)
-    return _by_demand(resolve, connection, on, row, load_factor_discount)
+        charge = BasicCharge("capacity", row.value, row.unit, (row,), capacity)
+    else:
+        charge = _by_demand(resolve, connection, on, row, load_factor_discount)
+    if days is None:
+        return charge
+    rule = resolve.one(row_selector(connection, "rule_basic_charge_days"), on)
+    share = min(Fraction(days) / Fraction(rule.value), Fraction(1))
+    return replace(charge, rows=(*charge.rows, rule), share=share)
 
 
 def two_part_problems(resolve: Resolve, connection: Connection, on: date) -> list[Problem]:
