@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lujin.accounts.explanation import Explanation
 
 READINGS = 8  # per meter before "and N more"
+ODD = 8  # later ones that a person should see
 
 
 def explanation(console: Console, found: Explanation, words: Words, park: str, *, whole: bool = False) -> None:
@@ -247,8 +248,12 @@ class _Tree:
 
 
 def _telling(nodes: Sequence[Explanation]) -> Iterator[Explanation]:
-    """The first readings, and every later one that was corrected or is not simply measured."""
+    """The first readings, and some later ones that were corrected or are not simply measured."""
+    more = ODD
     for place, node in enumerate(nodes):
-        before = place and not nodes[place - 1].data["current"]
-        if place < READINGS or before or not node.data["current"] or node.params["quality"] != "measured":
+        replaced = place > 0 and not nodes[place - 1].data["current"]
+        if place < READINGS:
+            yield node
+        elif more and (replaced or not node.data["current"] or node.params["quality"] != "measured"):
+            more -= 1
             yield node

@@ -55,6 +55,26 @@ TABLES: Mapping[str, str] = {
     "data_centre": N_("data centre indicators"),
     "innovation_points": N_("innovation points"),
 }
+PURPOSES: Mapping[str, str] = {
+    "location-based accounting; reference for accounting subjects": N_("location-based accounting"),
+    "location-based accounting; reference for accounting subjects; national ETS/enterprise reporting default "
+    "when the year applies": N_("location-based accounting; national market and enterprise reports of the year"),
+    "residual electricity of a subject that counts its green-power purchases as zero": N_(
+        "market-based accounting: power without a claim"
+    ),
+    "avoided-fossil reference; not for consumption accounting": N_("avoided fossil power only"),
+    "historic provincial inventories only": N_("historic provincial inventories only"),
+    "national ETS and key-industry enterprise reports of that year": N_(
+        "national market and enterprise reports of the year"
+    ),
+    "product carbon footprint (ISO 14067 / GB/T 24067) only; not for organisation accounting": N_(
+        "product carbon footprint only"
+    ),
+    "emission-reduction projects (CCER/CDM) only; wrong for consumption accounting": N_(
+        "emission-reduction projects only"
+    ),
+    "Shanghai pilot ETS reporting": N_("reports of the Shanghai pilot market"),
+}
 OPERATORS: Mapping[str, str] = {"": "", "=": "", ">": "> ", ">=": "≥ ", "<": "< ", "<=": "≤ "}
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lujin.accounts.amounts import Amount
 from lujin.errors import N_
-from lujin.show.amounts import month_text, number, percent, share
+from lujin.show.amounts import grouped, month_text, number, percent, share
 from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next
 from lujin.show.words import DETAILS, EVENTS, FLAGS, Words
 
@@ -34,7 +34,7 @@ def quality(console: Console, found: MonthQuality, words: Words, park: str, *, w
     )
     columns = [
         Column(say(N_("meter"))),
-        Column(say(N_("enterprise")), spare=True),
+        Column(say(N_("enterprise"))),
         *(number_column(say(n)) for n in (N_("measured"), N_("estimated"), N_("missing"), N_("suspect"))),
     ]
     total = found.total
@@ -99,7 +99,9 @@ def _row(finding: Finding, words: Words) -> list[str]:
     start, end = finding.start.astimezone(zone), finding.end.astimezone(zone)
     kind = words.term(FLAGS if finding.slots else EVENTS, finding.kind.upper() if finding.slots else finding.kind)
     until = "" if end == start else f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"
-    energy = f"{number(finding.energy, 1)} {words.unit(finding.energy.unit)}" if finding.energy is not None else ""
+    energy = ""
+    if finding.energy is not None:
+        energy = f"{grouped(finding.energy.value, 1)} {words.unit(finding.energy.unit)}"
     return [finding.meter, kind, f"{start:%m-%d %H:%M}", until, energy, _numbers(finding, words)]
 
 
@@ -111,7 +113,7 @@ def _numbers(finding: Finding, words: Words) -> str:
         parts.append(say.fill(N_("{hours} h"), hours=f"{hours:g}"))
         if finding.slots > 1 and finding.largest:
             most = f"{number(finding.largest, 1)} {words.unit(finding.largest.unit)}"
-            parts.append(say.fill(N_("at most {amount} in 15 min"), amount=most))
+            parts.append(say.fill(N_("peak {amount} in 15 min"), amount=most))
     parts += [
         f"{words.term(DETAILS, name)} {_value(name, value, words)}" for name, value in finding.detail.items()
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_
 from lujin.reference import Row
-from lujin.show.factors import TABLES, factor_name, factor_value, source_name
+from lujin.show.factors import PURPOSES, TABLES, factor_name, factor_value, source_name
 from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next
 from lujin.show.words import CONFIDENCE, Words
 
@@ -60,6 +60,7 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
         Column(say(N_("from"))),
         Column(say(N_("to"))),
         Column(say(N_("confidence"))),
+        Column(say(N_("use"))),
         Column(say(N_("origin"))),
         Column(say(N_("source"))),
     ]
@@ -70,6 +71,7 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
             str(row.valid_from or ""),
             str(row.valid_to or ""),
             words.term(CONFIDENCE, row.confidence),
+            words.term(PURPOSES, row.values.get("purpose", "")),
             "" if row.origin == "lujin" else f"{row.origin}:{row.line}",
             f"[{sources.index(row.source) + 1}]",
         ]

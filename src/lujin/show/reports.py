@@ -131,7 +131,7 @@ def _columns(used: Sequence[ColumnGuess], words: Words) -> str:
     """Up to FEW columns with the reason; a wide file has one per meter."""
     said = [
         words.say.fill(
-            N_("{column} is {role} ({reason})"),
+            N_("{column} → {role} ({reason})"),
             column=c.column,
             role=words.term(ROLES, c.role),
             reason=c.text(words.say),
@@ -247,7 +247,7 @@ def status(console: Console, report: Status, words: Words, park: str) -> None:
         Column(say(N_("month"))),
         number_column(say(N_("enterprises posted")), keep=True),
         number_column(say(N_("waiting"))),
-        number_column(say(N_("entries"))),
+        number_column(say(N_("entries")), spare=True),
         number_column(say(N_("measured"))),
         number_column(say(N_("estimated"))),
         number_column(say(N_("missing"))),

@@ -76,7 +76,7 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 @dataclass(frozen=True, slots=True)
 class Column:
     """``number``: right-aligned and never wrapped. ``keep``: shown although every cell is empty.
-    ``spare``: left out, the last one first, where the table is too wide.
+    ``spare``: left out, the last one first, rather than wrap a line.
     """
 
     name: str
@@ -98,13 +98,12 @@ class Table:
     total: Sequence[str] = ()
 
     def natural_width(self) -> int:
-        used = self._used()
-        return sum(self._natural(i) for i in used) + GAP * (len(used) - 1)
+        return self._wide(self._used())
 
     def lines(self, width: int) -> list[tuple[str, str]]:
         """(style, text) per line: header, body, total."""
         used = self._used()
-        while (spare := [i for i in used if self.columns[i].spare]) and self._width(used) > width:
+        while (spare := [i for i in used if self.columns[i].spare]) and self._wide(used) > width:
             used.remove(spare[-1])
         widths = self._fitted(used, width)
         rule = "─" * (sum(widths) + GAP * (len(widths) - 1))
@@ -144,8 +143,8 @@ class Table:
         words = (width_of(t) for cell in self._cells(i) for t in _TOKENS.findall(cell))
         return min(self._natural(i), max(LEAST, self._head(i), *words, 0))
 
-    def _width(self, used: Sequence[int]) -> int:
-        return sum(self._least(i) for i in used) + GAP * (len(used) - 1)
+    def _wide(self, used: Sequence[int]) -> int:
+        return sum(self._natural(i) for i in used) + GAP * (len(used) - 1)
 
     def _fitted(self, used: Sequence[int], width: int) -> list[int]:
         """Text columns give way, the widest first, down to their longest word, then to LEAST."""
