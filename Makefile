@@ -7,6 +7,7 @@ RUN := $(VENV)/bin
 
 demo: $(VENV)/.ready ## set up, run the main job on the demo park, say what to type next
 	$(RUN)/lujin demo demo --overwrite
+	@echo; echo "lujin lies in $(RUN); put it on your path with: . $(RUN)/activate"
 
 test: $(VENV)/.ready-test ## set up all that tests need, run them
 	$(RUN)/ruff check .
