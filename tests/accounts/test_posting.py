@@ -214,6 +214,25 @@ def test_limestone_counts_where_it_enters_a_process(sketch):
     assert balance.net("A/S1/limestone", "regulatory", "CO2f") == 439_700_000
 
 
+@pytest.mark.parametrize("kind", ["boiler", "chp"])
+@pytest.mark.parametrize("book", ["location", "market", "regulatory"])
+def test_limestone_that_cleans_flue_gas_counts(sketch, kind, book):
+    """脱硫过程: the carbonate gives up its CO2 in the furnace or the scrubber of the one who burns."""
+    made = sketch().node("FURNACE", kind, "A")
+    balance = made.flow("GAS", "FURNACE", made.in_month(1_000_000), "limestone").balance()
+    assert balance.net("A/S1/limestone", book, "CO2f") == 439_700_000
+
+
+def test_limestone_that_enters_no_process_is_named(sketch):
+    made = sketch().node("KILN", "process", "B")
+    made.flow("GAS", "A", made.in_month(1_000_000), "limestone")
+    made.flow("GAS", "B", made.in_month(1_000_000), "limestone")
+    balance = made.flow("B", "KILN", made.in_month(1_000_000), "limestone").balance()
+    assert balance.net("A/S1/limestone", "regulatory", "CO2f") == 0
+    (said,) = [text for text in balance.said("warning") if "enters no process" in text]
+    assert said.startswith("A: limestone")
+
+
 # ------------------------------------------------------------------------------------- standard coal
 
 

@@ -242,6 +242,19 @@ def test_scope_1_of_fuels(posted: Posted, month: int, book: str) -> None:
 
 
 @each_month
+@pytest.mark.parametrize("book", ["location", "market", "regulatory"])
+def test_scope_1_of_limestone_in_the_flue_gas(posted: Posted, month: int, book: str) -> None:
+    factor = posted.oracle.process_factor("碳酸钙(石灰石)") * 1000
+    expected = {
+        (enterprise, "CO2f"): _converted(days, factor)
+        for (enterprise, subject, _), days in _by_day(posted.energy(month)).items()
+        if subject.endswith(":limestone")
+    }
+    assert list(expected) == [("E002", "CO2f")]
+    assert carbon(posted.select(month=month, book=book), "S1/limestone") == expected
+
+
+@each_month
 def test_scope_2_by_location(posted: Posted, month: int) -> None:
     factor = posted.oracle.grid_factor(PROVINCE) * 1000
     expected = {

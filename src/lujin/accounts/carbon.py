@@ -19,6 +19,7 @@ from lujin.accounts.pack import ElectricityRules, Exports, FuelRules, HeatRules,
 from lujin.accounts.poster import Convert, Poster
 from lujin.errors import N_, FactorError, Problem, UnitError
 from lujin.park.carriers import Carrier, to_base
+from lujin.park.model import OUTSIDE
 from lujin.reference import Row, Selector, fuel, fuel_parameter, grid_factor, heat_factor, process_factor
 
 
@@ -172,16 +173,43 @@ def _no_parameters(carrier: Carrier, enterprises: set[str]) -> Problem:
     )
 
 
+_DECOMPOSING = frozenset({"process", "boiler", "chp"})  # GB/T 32151.1: carbonates of flue-gas cleaning count
+
+
+def _undecomposed(poster: Poster) -> list[Problem]:
+    """Carbonates that come in to an enterprise and are not led on: whether they are decomposed is not known."""
+    flows = poster.flows
+    nodes, carriers = flows.park.nodes, flows.park.carriers
+    led_on = {
+        (flows.park.owner(s.source), s.carrier) for s in flows.subjects if nodes[s.source].kind not in OUTSIDE
+    }
+    stopped: dict[str, set[str]] = defaultdict(set)
+    for leg in poster.legs(lambda leg: leg.inward and bool(carriers[leg.subject.carrier].process)):
+        if nodes[leg.subject.target].kind in _DECOMPOSING or (leg.enterprise, leg.subject.carrier) in led_on:
+            continue
+        stopped[leg.subject.carrier].add(leg.enterprise)
+    return [
+        Problem(
+            N_("{enterprise}: {carrier} enters no process, its emissions are not posted"),
+            {"enterprise": listed(enterprises), "carrier": carrier},
+            N_("describe the kiln, furnace or process that decomposes it as a node, and the flow into it"),
+            severity="warning",
+        )
+        for carrier, enterprises in sorted(stopped.items())
+    ]
+
+
 def _post_process(poster: Poster, rules: ProcessRules, book: Book) -> None:
-    """Carbonates are counted where they enter a process, whoever they come from."""
+    """Carbonates are counted where they enter a process or a furnace (脱硫), whoever they come from."""
     flows = poster.flows
     park = flows.park
     by_carrier: dict[str, list[Leg]] = defaultdict(list)
     for row, subject in enumerate(flows.subjects):
         owner = park.owner(subject.target)
-        entering = park.nodes[subject.target].kind == "process" and park.carriers[subject.carrier].process
+        entering = park.nodes[subject.target].kind in _DECOMPOSING and park.carriers[subject.carrier].process
         if entering and owner in poster.wanted:
             by_carrier[subject.carrier].append(Leg(row, owner, True, "", subject))
+    poster.problems.extend(_undecomposed(poster))
     for carrier_id, legs in by_carrier.items():
         name = park.carriers[carrier_id].process
         selector = process_factor(rules.names.get(name, name))
