@@ -7,6 +7,7 @@ python scripts/messages.py --check   change nothing; exit 1 if a message is miss
 from __future__ import annotations
 
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from string import Formatter
 
@@ -30,7 +31,7 @@ def messages() -> dict[str, set[str]]:
         if isinstance(message, str) and message:
             found.setdefault(message, set()).add(str(file))
     for rule in RULES.values():
-        found.setdefault(rule.formula, set()).add("lujin/accounts/rules.py")
+        found.setdefault(cleandoc(rule.formula), set()).add("lujin/accounts/rules.py")
     return found
 
 
@@ -43,7 +44,7 @@ def fields(template: str) -> set[tuple[str, str, str]]:
 def faults(known: dict[str, str]) -> list[str]:
     """Messages without a translation, with other fields than the original, and translations of nothing."""
     wanted = messages()
-    formulas = {rule.formula for rule in RULES.values()}
+    formulas = {cleandoc(rule.formula) for rule in RULES.values()}
     out = [f"not translated: {message!r}" for message in wanted if not known.get(message)]
     for message, said in known.items():
         if message not in wanted:

@@ -81,7 +81,7 @@ class _Tree:
     def rule(self, node: Explanation, depth: int) -> None:
         rule = str(node.params["rule"])
         self.put(depth, N_("rule: {name} ({rule})"), "bold cyan", name=self.words.rule(rule), rule=rule)
-        formula = cleandoc(self.say(str(node.params["formula"])))
+        formula = self.say(cleandoc(str(node.params["formula"])))
         for text in formula.splitlines()[1:]:
             if text.strip():
                 say_line(self.console, text.replace("``", "").strip(), "dim", indent=2 * depth + 2)
