@@ -171,6 +171,19 @@ class TestReading:
         found = readings.after(202412, [2, 1])
         assert found.select("meter", "time").rows() == [(1, january), (2, january)]
 
+    def test_several_readings_beside_a_month_are_found_however_far_apart(self, tmp_path: Path) -> None:
+        """One close to the border does not hide those before it."""
+        readings = ReadingStore(tmp_path, ZONE)
+        hours = (-400, -90, -30, -1, 0, 50, 300, 301)
+        rows = [(1, APRIL + h * HOUR, float(h), KNOWN, 1, i) for i, h in enumerate(hours, 1)]
+        rows += [
+            (2, APRIL + h * HOUR, float(h), KNOWN, 1, 100 + i) for i, h in enumerate((-3, -2, -1, 0, 1, 2, 3))
+        ]
+        readings.append([frame(rows)], source=1)
+        assert readings.before(202504, [1, 2], count=3)["value"].to_list() == [-90, -30, -1, -3, -2, -1]
+        assert readings.after(202503, [1, 2], count=3)["value"].to_list() == [0, 50, 300, 0, 1, 2]
+        assert readings.before(202504, [1])["value"].to_list() == [-1]
+
     def test_boundary_reading_is_the_one_known_then(self, tmp_path: Path) -> None:
         readings = ReadingStore(tmp_path, ZONE)
         readings.append([frame(hourly(1, APRIL - 3 * HOUR, 2, source=1))], 1)

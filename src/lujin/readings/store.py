@@ -206,11 +206,13 @@ class ReadingStore:
         missing = set(meters)
         files = self._table.files()
         for month in months:
-            for near in (self._edge(month, last), pl.lit(True)):
+            # Most meters have enough readings in the last hours; for the others the whole month is looked at.
+            for near, least in ((self._edge(month, last), count), (pl.lit(True), 1)):
                 wanted = sorted(missing)
                 lazy = self._scan(holding(files, month, wanted), wanted).filter(near)
                 with self._table.failing():
                     rows = current(_known_by(lazy, as_of).collect()).select(CURRENT)
+                rows = rows.filter(pl.len().over("meter") >= least)
                 by_meter = rows.group_by("meter", maintain_order=True)
                 found.append(by_meter.tail(count) if last else by_meter.head(count))
                 missing.difference_update(rows["meter"].to_list())
