@@ -87,11 +87,9 @@ def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
             basis = words.term(BASIS, values["basis"])
             return " ".join(part for part in (region, basis, values["data_year"]) if part)
         case "fuel_factors":
-            name = say.name(values["name_zh"], values["name_en"])
-            return f"{name} ({values['set_id']})"
+            return _about(words, say.name(values["name_zh"], values["name_en"]), values["set_id"])
         case "coal_equivalents":
-            name = say.name(values["name_zh"], values["name_en"])
-            return f"{name} ({values['standard']})" if values["standard"] else name
+            return _about(words, say.name(values["name_zh"], values["name_en"]), values["standard"])
         case "gwp":
             return f"{values['gas']} GWP-{values['horizon_years']} ({values['assessment']})"
         case "tariffs":
@@ -104,9 +102,14 @@ def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
                 *_told(words, values["applies_to"], values["customer_class"], values["voltage"]),
             ]
             head = words.comma().join(part for part in (item, period, clock, months) if part)
-            return f"{head} ({words.comma().join(p for p in where if p)})"
-    name = say.name(values.get("name_zh", ""), values.get("name_en", ""))
-    return f"{name} ({values['condition']})" if values.get("condition") else name
+            return _about(words, head, words.comma().join(part for part in where if part))
+    return _about(
+        words, say.name(values.get("name_zh", ""), values.get("name_en", "")), values.get("condition", "")
+    )
+
+
+def _about(words: Words, name: str, detail: str) -> str:
+    return words.say.fill(N_("{name} ({detail})"), name=name, detail=detail) if detail else name
 
 
 def _told(words: Words, *texts: str) -> list[str]:
@@ -119,6 +122,9 @@ PLACES: Mapping[str, str] = {
     "industrial and commercial TOU (agency purchase)": N_(
         "industrial and commercial, time of use, agency purchase"
     ),
+    "全省 incl. 肇庆": N_("Zhaoqing as the whole province"),
+    "全省 incl. 青岛 济南": N_("Qingdao and Jinan as the whole province"),
+    "粤北山区 (河源 etc.)": N_("mountains of northern Guangdong"),
 }
 
 
@@ -130,9 +136,12 @@ def factor_value(words: Words, values: Mapping[str, str]) -> tuple[str, str]:
 
 def source_name(words: Words, source: str) -> str:
     """The source as published; only our own words for parks without one are translated."""
-    return words.say(SOURCES.get(source, source))
+    if source in SOURCES:
+        return words.say(SOURCES[source])
+    return source.replace(ISSUERS, words.say(ISSUERS))
 
 
+ISSUERS = N_("MEE+NBS")  # 生态环境部、国家统计局, as the tables abbreviate them
 SOURCES: Mapping[str, str] = {
     "demo composite, no published table": N_("composed for the demo, no published table"),
 }

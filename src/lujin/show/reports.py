@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lujin.accounts.amounts import Amount
@@ -77,7 +77,7 @@ def imports(console: Console, results: Sequence[FileResult], words: Words, title
         _import_details(console, result, report, words)
     for result in results:
         if result.failed:
-            problems(console, result.problems, say)
+            problems(console, [words.named(p) for p in result.problems], say)
 
 
 def _count(value: int) -> str:
@@ -189,7 +189,7 @@ def run(console: Console, report: RunReport, words: Words, park: str, title: str
     rows = [
         [
             month_text(m.month),
-            words.comma().join(f"{words.term(REASONS, why)} {count}" for why, count in m.reasons.items()),
+            _why(m.reasons, words),
             f"{m.enterprises:,}",
             f"{m.meters:,}",
             f"{m.readings:,}",
@@ -218,6 +218,13 @@ def run(console: Console, report: RunReport, words: Words, park: str, title: str
     _noticed(console, report, words, park)
 
 
+def _why(reasons: Mapping[str, int], words: Words) -> str:
+    """Reasons, with how many enterprises each where there are several."""
+    if len(reasons) == 1:
+        return words.term(REASONS, next(iter(reasons)))
+    return words.comma().join(f"{words.term(REASONS, why)} {count}" for why, count in reasons.items())
+
+
 def _noticed(console: Console, report: RunReport, words: Words, park: str) -> None:
     say = words.say
     kinds = Counter(event.kind for m in report.months for event in m.events)
@@ -226,7 +233,7 @@ def _noticed(console: Console, report: RunReport, words: Words, park: str) -> No
         said = words.comma().join(f"{words.term(EVENTS, kind)} {count}" for kind, count in kinds.most_common())
         say_line(console, say.fill(N_("meters: {events}"), events=said))
     unverified = [p for p in report.problems if p.message.startswith(UNVERIFIED)]
-    problems(console, [p for p in report.problems if p not in unverified], say)
+    problems(console, [words.named(p) for p in report.problems if p not in unverified], say)
     if unverified:
         text = N_("{count} unverified reference values were used; each statement lists the ones it rests on")
         say_line(console, say.fill(text, count=len(unverified)), "yellow")

@@ -212,6 +212,34 @@ def _cost(console: Console, found: Statement, words: Words) -> None:
     rows = [_cost_row(words, line, found.energy) for line in sorted(found.cost, key=_cost_order)]
     sums = [number(found.cost_total), number(found.cost_estimated)]
     show_table(console, say(N_("Cost")), Table(columns, rows, [say(N_("total")), "", "", "", "", *sums, ""]))
+    _demand(console, found, words)
+
+
+def _demand(console: Console, found: Statement, words: Words) -> None:
+    """Basic charges: the greatest quarter hour of the month, and what was billed."""
+    say = words.say
+    columns = [
+        Column(say(N_("connection"))),
+        number_column(say(N_("greatest demand [kW]"))),
+        Column(say(N_("at"))),
+        number_column(say(N_("billed"))),
+        Column(say(N_("unit"))),
+        number_column(say.fill(N_("{money} per unit"), money=words.unit("CNY"))),
+        number_column(words.unit("CNY")),
+    ]
+    rows = [
+        [
+            d.connection,
+            grouped(d.max_demand_kw, 1),
+            local(d.at, words.park.timezone),
+            grouped(d.billed, 1),
+            words.unit(d.unit),
+            grouped(d.price, 2),
+            number(d.amount),
+        ]
+        for d in found.demand
+    ]
+    show_table(console, say(N_("Basic charge by demand or capacity")), Table(columns, rows))
 
 
 _PERIODS = ("super_peak", "peak", "flat", "valley", "deep_valley", "")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GAP = 2  # cells between columns
 LEAST = 8  # cells below which no text column is squeezed
+HEAD = 10  # cells that the head of a number column may take before it wraps
 NOTHING = "—"
 _CJK = "⺀-〇〒〓〝-鿿豈-﫿＂-＇＊＋－．-９；-＞＠-［］-｛｝～-￯"
 _OPEN, _CLOSE = "(（[〔《〈「『【“‘", "，。；：、！？）》〉〕】」』”’)\\]},.;:!?%"
@@ -135,7 +136,7 @@ class Table:
         name = self.columns[i].name
         if not self.columns[i].number:
             return width_of(name)
-        return max((width_of(token) for token in _TOKENS.findall(name)), default=0)
+        return max(min(width_of(name), HEAD), *(width_of(token) for token in _TOKENS.findall(name)), 0)
 
     def _least(self, i: int) -> int:
         if self.columns[i].number:
@@ -200,8 +201,9 @@ def type_next(console: Console, say: Speech, commands: Sequence[tuple[str, str]]
     """Commands with what they show, side by side where there is room."""
     console.print()
     console.print(say(N_("type next:")), style="bold", soft_wrap=True)
-    left = max(width_of(command) for command, _ in commands)
+    short = [width_of(c) for c, what in commands if 2 + width_of(c) + 2 + width_of(what) <= console.width]
+    left = max(short, default=0)
     for command, what in commands:
-        beside = 2 + left + 2 + width_of(what) <= console.width
+        beside = width_of(command) <= left and 2 + left + 2 + width_of(what) <= console.width
         console.print(f"  {padded(command, left) if beside else command}", end="", soft_wrap=True)
         console.print(f"  {what}" if beside else f"\n      {what}", style="dim", soft_wrap=True)

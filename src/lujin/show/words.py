@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from lujin.errors import N_
+from lujin.errors import N_, Problem
 from lujin.language import Speech
 from lujin.park import Park
 
@@ -141,8 +143,8 @@ RULES: Mapping[str, str] = {
     "feed_in": N_("income from feed-in"),
     "metered": N_("metered quantity"),
 }
-_EN_UNITS = {"m3": "m³"}
-_ZH_UNITS = {"m3": "m³", "CNY": "元"}
+_EN_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·"}
+_ZH_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·", "CNY": "元", "month": "月", "certificate": "张"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Words:
     def unit(self, unit: str) -> str:
         """The unit as printed: 元 for CNY in Chinese."""
         units = _ZH_UNITS if self.chinese else _EN_UNITS
-        return "/".join(units.get(part, part) for part in unit.split("/"))
+        return "".join(units.get(part, part) for part in re.split(r"([/. ])", unit))
 
     def carrier(self, code: str) -> str:
         found = self.park.carriers.get(code)
@@ -206,7 +208,9 @@ class Words:
             case "COST":
                 return self.say.fill(N_("cost of {item}"), item=self.item(rest))
             case "S1" | "S2" | "MEMO":
-                return f"{self.term(SCOPES, group)}: {self.source(account)}"
+                return self.say.fill(
+                    N_("{scope}: {name}"), scope=self.term(SCOPES, group), name=self.source(account)
+                )
             case "EXT":
                 return self.say.fill(N_("outside: {name}"), name=self.node(rest))
             case "GEN":
@@ -234,6 +238,24 @@ class Words:
 
     def instrument(self, kind: str) -> str:
         return self.term(SOURCES, f"MEMO/{kind}")
+
+    def named(self, problem: Problem) -> Problem:
+        """The problem with names where its fields hold codes of this park."""
+        return replace(problem, params={name: self._field(name, value) for name, value in problem.params.items()})
+
+    def _field(self, name: str, value: Any) -> Any:
+        match name:
+            case "carrier" if value in self.park.carriers:
+                return self.carrier(value)
+            case "enterprise" if value in self.park.nodes:
+                return f"{self.node(value)} ({value})"
+            case "period":
+                return self.term(PERIODS, value)
+            case "book":
+                return self.term(BOOKS, value)
+            case "month" if isinstance(value, int):
+                return f"{value // 100}-{value % 100:02}"
+        return value
 
     def semicolon(self) -> str:
         return "；" if self.chinese else "; "
