@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -20,8 +20,10 @@ from lujin.readings import mapping as mappings
 from lujin.readings import sources
 from lujin.readings.guess import ColumnGuess
 from lujin.readings.intake import ImportReport, Intake, Reconcile, Tally, fresh, parse_file
+from lujin.readings.parse import ParsedBatch
 from lujin.readings.reject import RejectFile
 from lujin.readings.store import ReadingStore
+from lujin.readings.text import BLOCK_BYTES
 from lujin.readings.versions import SCHEMA
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.touch import TOUCHED, touched_months
@@ -92,7 +94,7 @@ def import_files(
             progress(N_("importing files"), done, len(files))
             started = time.perf_counter()
             try:
-                result = _import_file(workspace, file, mapping, dry_run, started)
+                result = _import_file(workspace, file, mapping, dry_run, started, progress)
             except InputError as error:
                 problems = tuple(_placed(p, file) for p in error.problems)
                 result = FileResult(file, None, problems, seconds=time.perf_counter() - started)
@@ -129,9 +131,10 @@ def recover(workspace: Workspace) -> None:
     for pending in sources.pending(workspace.engine):
         number, now = pending.number, workspace.now()
         if store.has_source(number):
-            arrived = _arrived_from(store, number, sorted(workspace.meter_keys().values()))
+            arrived, corrects = _arrived_from(store, number, sorted(workspace.meter_keys().values()))
             touched = touched_months(arrived, number, store, _registers(workspace))
-            sources.commit(workspace.engine, number, {"recovered": True}, touched, now)
+            counts = {"recovered": True, "corrects": corrects}
+            sources.commit(workspace.engine, number, counts, touched, now)
         else:
             sources.abandon(workspace.engine, number, "interrupted", now)
 
@@ -141,15 +144,19 @@ def _registers(workspace: Workspace) -> frozenset[int]:
     return frozenset(keys[m.id] for m in workspace.park.meters.values() if m.kind == "register")
 
 
-def _arrived_from(store: ReadingStore, number: int, meters: Sequence[int]) -> pl.DataFrame:
-    frames = []
+def _arrived_from(store: ReadingStore, number: int, meters: Sequence[int]) -> tuple[pl.DataFrame, int]:
+    """What an arrival brought, as ``touched_months`` wants it, and how many earlier readings it corrects."""
+    frames, corrects = [pl.DataFrame(schema=pl.Schema(_ARRIVED))], 0
     for month in store.months():
         if number not in store.sources_in(month):
             continue
         for start in range(0, len(meters), RECOVERY_BLOCK):
-            own = store.history(month, meters[start : start + RECOVERY_BLOCK]).filter(pl.col("source") == number)
+            versions = store.history(month, meters[start : start + RECOVERY_BLOCK])
+            own = versions.filter(pl.col("source") == number)
+            earlier = versions.filter(pl.col("source") < number)
+            corrects += own.join(earlier, on=["meter", "time"], how="semi").height
             frames.append(_extent(own.with_columns(pl.lit(month, pl.Int32).alias("month"))))
-    return pl.concat(frames) if frames else pl.DataFrame(schema=pl.Schema(_ARRIVED))
+    return pl.concat(frames), corrects
 
 
 def _extent(rows: pl.DataFrame) -> pl.DataFrame:
@@ -158,7 +165,7 @@ def _extent(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _import_file(
-    workspace: Workspace, file: Path, mapping: str | None, dry_run: bool, started: float
+    workspace: Workspace, file: Path, mapping: str | None, dry_run: bool, started: float, progress: Progress
 ) -> FileResult:
     engine = workspace.engine
     with _opened(file) as stream:
@@ -185,7 +192,7 @@ def _import_file(
     tally = Tally(intake)
     if dry_run:
         judge = _judge(workspace.store, known, workspace.park.timezone, before)
-        for batch in intake.batches():
+        for batch in _watched(intake, progress):
             tally.add(batch, judge(batch.rows))
         return FileResult(file, tally.report(time.perf_counter() - started), guessed=intake.guessed)
     now = workspace.now()
@@ -195,7 +202,8 @@ def _import_file(
     try:
         with RejectFile(rejects) as rejected:
             judge = _judge(workspace.store, known, workspace.park.timezone, before)
-            frames = _frames(intake, judge, tally, rejected, arrived, number, now, workspace.park.timezone)
+            batches = _watched(intake, progress)
+            frames = _frames(batches, judge, tally, rejected, arrived, number, now, workspace.park.timezone)
             stored = workspace.store.append(_nonempty(frames), number)
     except BaseException:
         if not workspace.store.has_source(number):
@@ -276,8 +284,17 @@ def _said_through(store: ReadingStore, number: int, rows: pl.DataFrame, timezone
     return pl.concat(frames).join(rows, on=["meter", "time"], how="semi").unique()
 
 
+def _watched(intake: Intake, progress: Progress) -> Iterator[ParsedBatch]:
+    """The batches of a file; how far a large one has come is told by its blocks."""
+    blocks = -(-intake.path.stat().st_size // BLOCK_BYTES)
+    for done, batch in enumerate(intake.batches(), start=1):
+        yield batch
+        if blocks > 1:
+            progress(intake.path.name, min(done, blocks), blocks)
+
+
 def _frames(
-    intake: Intake,
+    batches: Iterable[ParsedBatch],
     judge: Callable[[pl.DataFrame], pl.DataFrame],
     tally: Tally,
     rejected: RejectFile,
@@ -288,7 +305,7 @@ def _frames(
 ) -> Iterator[pl.DataFrame]:
     """What the store has to take, batch by batch; on the way the tally, the rejects and the extents grow."""
     local = pl.col("time").dt.convert_time_zone(timezone)
-    for batch in intake.batches():
+    for batch in batches:
         rejected.write(batch.rejected)
         judged = judge(batch.rows)
         tally.add(batch, judged)
@@ -302,6 +319,7 @@ def _frames(
         )
         arrived.append(_extent(rows))
         yield rows.select("meter", "time", "value", "quality", "recorded", "source", "row", "month")
+    rejected.finish()
 
 
 def _nonempty(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
