@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lujin.disk import write_whole
 from lujin.errors import N_, InputError, Problem
 from lujin.show.text import say_line, type_next
 from lujin.usage import Face, Verb, Verbs, WrongUsage, print_json
@@ -185,7 +186,7 @@ def demo(
     ctx: typer.Context,
     directory: Directory,
     enterprises: Annotated[
-        int, typer.Option(metavar=N_("COUNT"), help=N_("how many enterprises, 12 to 2000"))
+        int, typer.Option(metavar=N_("COUNT"), help=N_("how many enterprises, 12 to 200"))
     ] = 200,
     months: Annotated[int, typer.Option(metavar=N_("COUNT"), help=N_("how many months of 2025, 1 to 12"))] = 12,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=N_("replace an earlier demo"))] = False,
@@ -226,7 +227,7 @@ def init(
         raise InputError(Problem(N_("{file} exists already"), {"file": target}, remedy))
     text = TEMPLATE if source is None else dumps(read_workbook(source))
     directory.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    write_whole(target, text)
     if as_json:
         print_json({"written": [str(target)]})
         return

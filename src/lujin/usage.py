@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -55,9 +55,13 @@ class Face:
         """As wide as the terminal or COLUMNS say; colours only on a terminal, and not if NO_COLOR is set."""
         from rich.console import Console
 
+        class Pipe(Console):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError
+
         stream = sys.stderr if error else sys.stdout
         fixed = PIPE_WIDTH if not stream.isatty() and "COLUMNS" not in os.environ else None
-        return Console(stderr=error, highlight=False, markup=False, emoji=False, width=fixed)
+        return Pipe(stderr=error, highlight=False, markup=False, emoji=False, width=fixed)
 
 
 def print_json(value: Any) -> None:
@@ -184,11 +188,21 @@ def own_fault(error: BaseException, face: Face) -> int:
 
 
 def complain(problems: Sequence[Problem], face: Face) -> None:
+    told = [_with_months(problem) for problem in problems]
     if face.as_json:
-        print_json({"error": [p.as_dict(face.say) for p in problems]})
+        print_json({"error": [p.as_dict(face.say) for p in told]})
         return
-    for problem in problems:
-        sys.stderr.write(f"{face.say(N_('error'))}: {problem.text(face.say)}\n")
+    for problem in told:
+        said = face.say.fill(N_("{place}: {said}"), place=face.say(N_("error")), said=problem.text(face.say))
+        sys.stderr.write(f"{said}\n")
+
+
+def _with_months(problem: Problem) -> Problem:
+    """Months as a person writes them: 202506 becomes 2025-06."""
+    months = {
+        k: f"{v // 100}-{v % 100:02}" for k, v in problem.params.items() if k == "month" and isinstance(v, int)
+    }
+    return replace(problem, params={**problem.params, **months}) if months else problem
 
 
 def usage_problem(error: Any) -> Problem:
