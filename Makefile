@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := $(VENV)/bin
 
-.PHONY: demo test setup bench format clean
+.PHONY: demo test setup bench format messages clean
 
 demo: $(VENV)/.ready ## set up, run the main job on the demo park, say what to type next
 	$(RUN)/lujin demo demo --overwrite
@@ -22,6 +22,9 @@ bench: $(VENV)/.ready-test ## the benchmarks, each with its ratio to a bare scan
 format: $(VENV)/.ready-test
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+messages: $(VENV)/.ready-test ## bring the Chinese catalogue up to the source
+	$(RUN)/python scripts/messages.py
 
 setup: $(VENV)/.ready-test
 

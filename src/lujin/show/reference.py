@@ -53,7 +53,9 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
         return
     shown = found if whole else found[:SHOWN]
     sources = list(dict.fromkeys(row.source for row in shown))
+    several = len({row.table for row in shown}) > 1
     columns = [
+        Column(say(N_("table"))),
         Column(say(N_("factor or price"))),
         number_column(say(N_("value"))),
         Column(say(N_("unit"))),
@@ -66,6 +68,7 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
     ]
     body = [
         [
+            row.table if several else "",
             factor_name(words, row.table, row.values),
             *factor_value(words, row.values),
             str(row.valid_from or ""),
@@ -77,8 +80,8 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
         ]
         for row in shown
     ]
-    listed = words.comma().join(dict.fromkeys(words.term(TABLES, row.table) for row in shown))
-    show_table(console, listed, Table(columns, body))
+    title = say(N_("Reference tables")) if several else words.term(TABLES, shown[0].table)
+    show_table(console, title, Table(columns, body))
     for place, source in enumerate(sources, start=1):
         say_line(console, f"[{place}] {source_name(words, source)}", "dim")
     if len(shown) < len(found):
