@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 import tomlkit
 import tomlkit.exceptions
 
+from lujin.disk import write_whole
 from lujin.errors import N_, MappingError, Problem
 from lujin.readings import numbers, times
 from lujin.readings.sniff import FileShape
@@ -223,10 +224,10 @@ def _same_kind(value: object, default: object) -> bool:
 
 
 def save(mapping: Mapping, directory: Path) -> Path:
-    """Write ``<directory>/<name>.toml``."""
+    """Write ``<directory>/<name>.toml``. A broken one would stand in the way of every later import."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{mapping.name}.toml"
-    path.write_text(dumps(mapping), encoding="utf-8")
+    write_whole(path, dumps(mapping))
     return path
 
 

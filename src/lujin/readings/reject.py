@@ -13,6 +13,7 @@ from typing import IO
 
 import polars as pl
 
+from lujin.disk import said
 from lujin.errors import N_, Problem
 
 SCHEMA: Mapping[str, pl.DataType] = {
@@ -181,12 +182,19 @@ class RejectFile:
     def write(self, rejected: pl.DataFrame) -> None:
         if rejected.is_empty():
             return
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("wb")
-            self._file.write(b"\xef\xbb\xbf")
-        readable(rejected).write_csv(self._file, include_header=self.rows == 0)
+        with said(self.path):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("wb")
+                self._file.write(b"\xef\xbb\xbf")
+            readable(rejected).write_csv(self._file, include_header=self.rows == 0)
         self.rows += len(rejected)
+
+    def finish(self) -> None:
+        """Have all of it on disk before the readings beside it are stored. StoreError: there is no room."""
+        if self._file is not None:
+            with said(self.path):
+                self._file.flush()
 
     def __enter__(self) -> RejectFile:
         return self
