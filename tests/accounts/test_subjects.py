@@ -146,6 +146,28 @@ def test_virtual_meters_subtract_and_fractions_are_rounded_per_slot():
     assert result.total[:, 0].tolist() == [7, 2]
 
 
+def test_what_a_missing_meter_should_be_taken_from_is_no_measured_amount():
+    """Missing is never zero: the feeder less an unread sub-meter is an upper bound, not a reading."""
+    described = park(
+        [flow("F1"), flow("F2", "E2")],
+        [
+            Meter(id="M1"),
+            Meter(id="M2"),
+            Meter(id="V1", flow="F1", kind="virtual", terms={"M1": Decimal(1), "M2": Decimal(-1)}),
+            Meter(id="V2", flow="F2", kind="virtual", terms={"M1": Decimal(1), "M2": Decimal(1)}),
+        ],
+    )
+    flags = np.zeros((2, GRID.slots), np.uint16)
+    flags[1, :2], flags[1, 2], flags[1, 3] = Flag.MISSING, Flag.PARTIAL, Flag.PARTIAL | Flag.ESTIMATED
+    amount = np.full((2, GRID.slots), 10)
+    amount[1] = [0, 0, 1, *[3] * (GRID.slots - 3)]
+    result = feed(described, block(["M1", "M2"], amount, flags))
+    assert result.total[:, :5].tolist() == [[10, 10, 9, 7, 7], [10, 10, 11, 13, 13]]
+    assert result.estimated[:, :5].tolist() == [[10, 10, 9, -3, 0], [0, 0, 0, 3, 0]]
+    apart = feed(described, block(["M2"], amount[1:], flags[1:]), block(["M1"], amount[:1]))
+    assert apart.estimated.tolist() == result.estimated.tolist()
+
+
 def test_estimates_are_a_part_of_the_total():
     described = park([flow("F1")], [Meter(id="M1", flow="F1"), Meter(id="M2", flow="F1")])
     flags = np.zeros((2, GRID.slots), np.uint16)

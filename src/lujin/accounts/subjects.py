@@ -50,7 +50,8 @@ class SubjectEnergy:
 
     ``total`` int64 [subjects, slots] in base units of the carrier, estimates included; ``estimated`` int64
     [subjects, slots], the part of it that is estimated. Where a meter is known to be missing its part of a
-    total is not known either; the completeness beside the totals says so.
+    total is not known either; the completeness beside the totals says so. Where a meter that is *subtracted*
+    is missing, the total is too large: all of it counts as estimated there.
     """
 
     grid: Grid
@@ -112,6 +113,7 @@ class SubjectSum:
         shape = (len(self.subjects), grid.slots)
         self._total = np.zeros(shape, dtype=np.int64)
         self._estimated = np.zeros(shape, dtype=np.int64)
+        self._unsure: dict[int, NDArray[np.bool_]] = {}
 
     def add(self, block: MeterBlock) -> None:
         """Add a block of meters; meters that belong to no flow are passed over."""
@@ -119,6 +121,8 @@ class SubjectSum:
         estimated = np.where(block.flags & bits(Flag.ESTIMATED) != 0, block.amount, 0)
         for i, meter in enumerate(block.meters):
             for part in self._parts.get(meter, ()):
+                if part.coefficient < 0:
+                    self._doubt(part, block.flags[i])
                 if part.last - part.first == self.grid.slots:
                     whole[part.coefficient].append((part.row, i))
                 else:
@@ -127,7 +131,19 @@ class SubjectSum:
             self._add_whole(coefficient, np.array(pairs), block.amount, estimated)
 
     def result(self) -> SubjectEnergy:
-        return SubjectEnergy(self.grid, self.subjects, self._total, self._estimated)
+        estimated = self._estimated
+        if self._unsure:
+            estimated = estimated.copy()
+            for row, slots in self._unsure.items():
+                estimated[row, slots] = self._total[row, slots]
+        return SubjectEnergy(self.grid, self.subjects, self._total, estimated)
+
+    def _doubt(self, part: _Part, flags: NDArray[np.uint16]) -> None:
+        """A meter to be subtracted that is missing is not zero: what it leaves is no measured amount."""
+        known = (flags & bits(Flag.MISSING | Flag.PARTIAL) == 0) | (flags & bits(Flag.ESTIMATED) != 0)
+        if not known[part.first : part.last].all():
+            unsure = self._unsure.setdefault(part.row, np.zeros(self.grid.slots, dtype=np.bool_))
+            unsure[part.first : part.last] |= ~known[part.first : part.last]
 
     def _add_part(self, part: _Part, amount: NDArray[np.int64], estimated: NDArray[np.int64]) -> None:
         slots = slice(part.first, part.last)
