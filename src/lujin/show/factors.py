@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lujin.errors import N_
+from lujin.reference.rows import decimal_of
 from lujin.show.words import PERIODS, Words
 
 BASIS: Mapping[str, str] = {
@@ -33,6 +34,7 @@ ITEMS: Mapping[str, str] = {
     "rule_high_load_factor_threshold": N_("threshold of the high load factor"),
     "rule_temperature_trigger": N_("temperature that triggers super peak"),
     "rule_rounding": N_("rounding of prices"),
+    "rule_basic_charge_days": N_("days that make a month of the basic charge"),
     "rule_price_excludes": N_("parts outside the price ratio"),
     "rule_demand_excess": N_("demand above the contract"),
     "rule_demand_excess_multiple": N_("price of demand above the contract"),
@@ -129,9 +131,20 @@ PLACES: Mapping[str, str] = {
 
 
 def factor_value(words: Words, values: Mapping[str, str]) -> tuple[str, str]:
-    """Value (with ≥ or ≤ where the row is a threshold) and unit as printed."""
+    """Number (with ≥ or ≤ where the row is a threshold) and unit as printed; empty where the fact is in words."""
     unit = "" if values["unit"] in ("ratio", "list", "role") else words.unit(values["unit"])
+    if decimal_of(values["value"]) is None:
+        return "", unit
     return f"{OPERATORS.get(values.get('operator', ''), '')}{values['value']}", unit
+
+
+def factor_text(words: Words, table: str, values: Mapping[str, str]) -> str:
+    """Name, with what the row says where that is no number."""
+    name = factor_name(words, table, values)
+    said = values["value"].strip()
+    if not said or decimal_of(said) is not None:
+        return name
+    return words.say.fill(N_("{place}: {said}"), place=name, said=said)
 
 
 def source_name(words: Words, source: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_
 from lujin.reference import Row
-from lujin.show.factors import PURPOSES, TABLES, factor_name, factor_value, source_name
+from lujin.show.factors import PURPOSES, TABLES, factor_text, factor_value, source_name
 from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next
 from lujin.show.words import CONFIDENCE, Words
 
@@ -53,14 +54,23 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
         return
     shown = found if whole else found[:SHOWN]
     sources = list(dict.fromkeys(row.source for row in shown))
-    several = len({row.table for row in shown}) > 1
+    for table in dict.fromkeys(row.table for row in shown):
+        of_table = [row for row in shown if row.table == table]
+        _table(console, words.term(TABLES, table), of_table, sources, words)
+    for place, source in enumerate(sources, start=1):
+        say_line(console, f"[{place}] {source_name(words, source)}", "dim")
+    if len(shown) < len(found):
+        text = N_("{count} more rows; narrow the search, or list them with --all")
+        say_line(console, say.fill(text, count=len(found) - len(shown)), "dim")
+
+
+def _table(console: Console, title: str, found: Sequence[Row], sources: Sequence[str], words: Words) -> None:
+    say = words.say
     columns = [
-        Column(say(N_("table"))),
         Column(say(N_("factor or price"))),
         number_column(say(N_("value"))),
         Column(say(N_("unit"))),
-        Column(say(N_("from"))),
-        Column(say(N_("to"))),
+        Column(say(N_("in force"))),
         Column(say(N_("confidence"))),
         Column(say(N_("use"))),
         Column(say(N_("origin"))),
@@ -68,25 +78,24 @@ def rows(console: Console, found: Sequence[Row], words: Words, *, whole: bool = 
     ]
     body = [
         [
-            row.table if several else "",
-            factor_name(words, row.table, row.values),
+            factor_text(words, row.table, row.values),
             *factor_value(words, row.values),
-            str(row.valid_from or ""),
-            str(row.valid_to or ""),
+            _validity(row),
             words.term(CONFIDENCE, row.confidence),
             words.term(PURPOSES, row.values.get("purpose", "")),
-            "" if row.origin == "lujin" else f"{row.origin}:{row.line}",
+            "" if row.origin == "lujin" else f"{Path(row.origin).name}:{row.line}",
             f"[{sources.index(row.source) + 1}]",
         ]
-        for row in shown
+        for row in found
     ]
-    title = say(N_("Reference tables")) if several else words.term(TABLES, shown[0].table)
     show_table(console, title, Table(columns, body))
-    for place, source in enumerate(sources, start=1):
-        say_line(console, f"[{place}] {source_name(words, source)}", "dim")
-    if len(shown) < len(found):
-        text = N_("{count} more rows; narrow the search, or list them with --all")
-        say_line(console, say.fill(text, count=len(found) - len(shown)), "dim")
+
+
+def _validity(row: Row) -> str:
+    """Both days count. Open sides are left empty."""
+    if row.valid_from is None and row.valid_to is None:
+        return ""
+    return f"{row.valid_from or '…'} – {row.valid_to or '…'}"
 
 
 def as_dict(row: Row) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lujin.accounts.amounts import Amount, total
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
-from lujin.show.factors import factor_name, factor_value, source_name
+from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.text import (
     NOTHING,
     Column,
@@ -23,6 +23,7 @@ from lujin.show.text import (
     show_table,
     type_next,
     width_of,
+    wrapped,
 )
 from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 
@@ -98,8 +99,11 @@ def _letterhead(console: Console, found: Statement, words: Words) -> None:
         facts.append((N_("readings"), said))
     left = max(width_of(say(label)) for label, _ in facts) + 2
     for label, text in facts:
+        first_line, *rest = wrapped(text, console.width - left)
         console.print(padded(say(label), left), style="dim", end="", soft_wrap=True)
-        console.print(text, soft_wrap=True)
+        console.print(first_line, soft_wrap=True)
+        for more in rest:
+            console.print(" " * left + more, soft_wrap=True)
 
 
 # --------------------------------------------------------------------------------------------------- balances
@@ -435,7 +439,7 @@ def _factors(console: Console, found: Statement, words: Words) -> None:
     rows = [
         [
             *factor_value(words, factor.values),
-            factor_name(words, factor.id.partition(":")[0], factor.values),
+            factor_text(words, factor.id.partition(":")[0], factor.values),
             words.term(CONFIDENCE, factor.confidence),
             f"[{sources.index(factor.source) + 1}]",
         ]

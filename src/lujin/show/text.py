@@ -21,8 +21,11 @@ HEAD = 10  # cells that the head of a number column may take before it wraps
 NOTHING = "—"
 _CJK = "⺀-〇〒〓〝-鿿豈-﫿＂-＇＊＋－．-９；-＞＠-［］-｛｝～-￯"
 _OPEN, _CLOSE = "(（[〔《〈「『【“‘", "，。；：、！？）》〉〕】」』”’)\\]},.;:!?%"
-# A run of spaces; one Chinese character with the marks that may not part from it; or a word.
-_TOKENS = re.compile(rf"\s+|[{re.escape(_OPEN)}]*[{_CJK}][{_CLOSE}]*|[^\s{_CJK}]+")
+# A run of spaces; one Chinese character with the marks that may not part from it; a word, or its part up to a
+# hyphen, stroke or underscore between letters.
+_TOKENS = re.compile(
+    rf"\s+|[{re.escape(_OPEN)}]*[{_CJK}][{_CLOSE}]*|[^\s{_CJK}]+?[A-Za-z][-/_](?=[A-Za-z])|[^\s{_CJK}]+"
+)
 
 
 def width_of(text: str) -> int:
