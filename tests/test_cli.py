@@ -162,7 +162,7 @@ def test_help_is_in_the_language_of_the_user() -> None:
         "verify",
     ):
         said = lujin(verb, "--help", language="zh").stdout
-        assert leftovers(said) == [] and "用法" in said
+        assert set(leftovers(said)) <= {"regulatory"} and "用法" in said  # a value of --book
         assert lujin(verb, "--help").exit_code == 0
 
 
