@@ -105,6 +105,29 @@ def test_a_day_of_zeros_of_a_meter_that_often_rests_is_flagged_only_after_24_hou
     assert set(range(day(9), day(11))) <= set(found(amount, Flag.FLATLINE).tolist())
 
 
+def sells_surplus(*idle: int) -> np.ndarray:
+    """An export meter: sun on every day but the ``idle`` ones, when the works takes all of it."""
+    amount = np.where((QUARTER >= 28) & (QUARTER < 72), 3_000 + 17 * (np.arange(GRID.slots) % 53), 0)
+    for number in idle:
+        amount[day(number) : day(number + 1)] = 0
+    return amount
+
+
+def test_idle_days_of_a_meter_that_is_often_idle_are_no_standstill() -> None:
+    assert not len(found(sells_surplus(3, 4, 9, 10, 11, 16, 17, 23, 24, 25), Flag.FLATLINE))
+
+
+def test_a_meter_that_died_is_flagged_although_it_was_idle_for_a_day_before() -> None:
+    dead = found(sells_surplus(3, *range(12, 31)), Flag.FLATLINE)
+    assert set(range(day(12), day(31))) <= set(dead.tolist())
+
+
+def test_rest_days_do_not_excuse_a_standstill_on_working_days() -> None:
+    amount = factory() * WORK  # nothing at all on weekends
+    amount[day(8) : day(10)] = 0
+    assert set(range(day(8), day(10))) <= set(found(amount, Flag.FLATLINE).tolist())
+
+
 def test_unmeasured_slots_are_no_standstill() -> None:
     amount, measured = factory(), np.ones(GRID.slots, np.bool_)
     amount[day(8) : day(10)], measured[day(8) : day(10)] = 0, False

@@ -103,7 +103,9 @@ def _standstills(amount: Ints, measured: Bools, rest: Bools, grid: Grid) -> Flag
     """FLATLINE: equal values for 8 h or more at hours in which the meter moves on the other days.
 
     How improbable a standstill is follows from how often each quarter hour of similar days differs from the
-    one before. A meter that is always constant, or constant every night, is as usual.
+    one before. A meter that is always constant, or constant every night, is as usual. So is a day at zero of a
+    meter that rests at zero on other such days too, as those of exports and stand-by do: each improbable run of
+    zeros is measured against the month's others. One long run, as of a meter that died, has no others.
     """
     same = np.zeros(amount.shape, np.bool_)
     same[:, 1:] = (amount[:, 1:] == amount[:, :-1]) & measured[:, 1:] & measured[:, :-1]
@@ -119,8 +121,12 @@ def _standstills(amount: Ints, measured: Bools, rest: Bools, grid: Grid) -> Flag
     meter = first // amount.shape[1]
     least = np.where(often_zero[meter] & zero.reshape(-1)[first], _FLAT_ZERO_SLOTS, _FLAT_SLOTS)
     improbable = reached.reshape(-1)[last] - reached.reshape(-1)[first - 1] >= _FLAT_ODDS
+    length = last - first + 2
+    resting = zero.reshape(-1)[first] & (length >= _FLAT_ZERO_SLOTS) & improbable
+    rests = np.bincount(meter[resting], length[resting], minlength=len(amount))
+    usual = resting & (2 * (rests[meter] - length) >= length)
     marked = np.zeros(amount.shape, np.bool_)
-    for begin, end in np.column_stack([first, last])[(last - first + 2 >= least) & improbable]:
+    for begin, end in np.column_stack([first, last])[(length >= least) & improbable & ~usual]:
         marked.reshape(-1)[begin - 1 : end + 1] = True
     return np.where(marked, bits(Flag.FLATLINE), np.uint16(0))
 
