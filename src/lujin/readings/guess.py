@@ -127,7 +127,7 @@ class _Findings:
     def ask(self, field: str, message: str, **params: object) -> None:
         self.problems.append(
             Problem(
-                message, params, N_("state {field} in a mapping").replace("{field}", field),
+                message, {**params, "field": field}, N_("state {field} in a mapping"),
                 file=self.view.shape.path, field=field,
             )
         )  # fmt: skip
