@@ -11,7 +11,7 @@ the catalogue holds one entry per message:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Translate = Callable[[str], str]
@@ -29,7 +29,10 @@ def as_written(message: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, where, and what to do. Data, so that a run can list all of them at once."""
+    """What is wrong, where, and what to do. Data, so that a run can list all of them at once.
+
+    A parameter may be a problem itself: the reason, told in the same language.
+    """
 
     message: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -46,8 +49,9 @@ class Problem:
         return " ".join(part for part in (where, f"[{self.field}]" if self.field else "") if part)
 
     def text(self, translate: Translate = as_written) -> str:
-        said = translate(self.message).format(**self.params)
-        remedy = translate(self.remedy).format(**self.params) if self.remedy else ""
+        params = {k: v.text(translate) if isinstance(v, Problem) else v for k, v in self.params.items()}
+        said = translate(self.message).format(**params)
+        remedy = translate(self.remedy).format(**params) if self.remedy else ""
         if remedy:
             said = translate(N_("{said}; {remedy}")).format(said=said, remedy=remedy)
         return translate(N_("{place}: {said}")).format(place=self.place, said=said) if self.place else said
@@ -55,8 +59,8 @@ class Problem:
     def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
         """For JSON: the raw parts and the finished sentence."""
         return {
-            **asdict(self),
-            "params": {k: str(v) for k, v in self.params.items()},
+            **{f.name: getattr(self, f.name) for f in fields(self)},
+            "params": {k: v.text(translate) if isinstance(v, Problem) else str(v) for k, v in self.params.items()},
             "text": self.text(translate),
         }
 

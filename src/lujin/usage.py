@@ -193,7 +193,8 @@ def complain(problems: Sequence[Problem], face: Face) -> None:
         print_json({"error": [p.as_dict(face.say) for p in told]})
         return
     for problem in told:
-        said = face.say.fill(N_("{place}: {said}"), place=face.say(N_("error")), said=problem.text(face.say))
+        kind = face.say(N_("error") if problem.severity == "error" else N_("warning"))
+        said = face.say.fill(N_("{place}: {said}"), place=kind, said=problem.text(face.say))
         sys.stderr.write(f"{said}\n")
 
 

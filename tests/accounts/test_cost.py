@@ -131,7 +131,14 @@ def test_a_month_without_prices_posts_energy_but_no_cost(sketch):
     balance = made.flow("GRID", "A", 250, connection="C1").balance()
     assert balance.net("A/OWN/electricity", commodity="electricity") == 31 * 24 * KWH
     assert balance.net("A/COST/electricity", commodity="CNY") == 0
-    assert any(text.startswith("A: no factor for electricity on 2026-10-01") for text in balance.said("error"))
+    (told,) = [
+        text for text in balance.said("error") if text.startswith("A: no factor for electricity on 2026-10-01")
+    ]
+    # ready to copy, and what to type then
+    assert (
+        "广东,粤东,工商业单一制,35kV,energy_price,flat,,,,=,?,CNY/kWh,2026-10-01,2026-10-31,?,verified,," in told
+    )
+    assert "lujin restate PARK --month 2026-10" in told
 
 
 # ------------------------------------------------------------------------------------------ basic charge

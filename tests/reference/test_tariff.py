@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from lujin.errors import FactorError, InputError
 from lujin.park.model import Connection
-from lujin.reference import Reference, Row, Selector, load_reference, make_row, unverified
+from lujin.reference import SCHEMAS, Reference, Row, Selector, load_reference, make_row, unverified
+from lujin.reference.files import parse_table
 from lujin.reference.grammar import months_of
 from lujin.reference.tariff import (
     PERIODS,
@@ -28,6 +29,7 @@ from lujin.reference.tariff import (
     feed_in_price,
     month_clock,
     partition,
+    price_row,
     zone_adder,
 )
 
@@ -430,3 +432,15 @@ def test_prices_and_clocks_of_a_month_are_the_same_whoever_asks_first() -> None:
     for on in reversed(days):
         assert energy_prices(fresh, NORTH, on) == energy_prices(REFERENCE, NORTH, on)
         assert (clock(fresh, NORTH, on, None) == clock(REFERENCE, NORTH, on, None)).all()
+
+
+# ---- rows to add -------------------------------------------------------------------------------------------
+
+
+def test_the_row_offered_for_a_missing_price_answers_once_it_is_filled_in() -> None:
+    on = date(2026, 8, 1)
+    filled = price_row(NORTH, "energy_price", on).replace("?", "0.7", 1).replace("?", "notice", 1)
+    header = ",".join(SCHEMAS["tariffs"].columns)
+    rows, problems = parse_table("tariffs", f"{header}\n{filled}\n", "reference/tariffs.csv")
+    assert problems == []
+    assert energy_prices(Reference((*REFERENCE.rows, *rows)), NORTH, on)["flat"].value == Decimal("0.7")

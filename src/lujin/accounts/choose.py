@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from lujin.errors import N_, FactorError, LujinError, Problem
 from lujin.reference import Resolve, Row, Selector
+
+CANDIDATES = 3  # rows that nearly answer, as a report shows them
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,44 @@ def joined(rows: Iterable[Row]) -> str:
     return "+".join(sorted({row.id for row in rows}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """From ``day`` on no row answers, for the reason given. ``row``: what would, ready to copy."""
+
+    day: date
+    reason: Problem
+    row: str
+    enterprises: set[str] = field(default_factory=set)
+
+    def problem(self, carrier: str) -> Problem:
+        none = self.row and "candidates" in self.reason.params and "count" not in self.reason.params
+        remedy = N_("then post them with: lujin restate PARK --month {month}")
+        if none:
+            remedy = N_(
+                "add a row like this to reference/tariffs.csv, then: lujin restate PARK --month {month}\n  {row}"
+            )
+        return Problem(
+            N_("{enterprise}: no factor for {carrier} on {date}, these lines are not posted: {reason}"),
+            {
+                "enterprise": listed(self.enterprises),
+                "carrier": carrier,
+                "date": self.day,
+                "reason": _nearest(replace(self.reason, remedy="") if none else self.reason),
+                "month": f"{self.day:%Y-%m}",
+                "row": self.row,
+            },
+            remedy,
+        )
+
+
+def _nearest(reason: Problem) -> Problem:
+    """The reason with its nearest candidates only: a report has room for few."""
+    lines = str(reason.params.get("candidates", "")).split("\n")
+    if len(lines) > CANDIDATES + 1:
+        lines = [*lines[: CANDIDATES + 1], f"  - … ({len(lines) - CANDIDATES - 1})"]
+    return replace(reason, params={**reason.params, "candidates": "\n".join(lines)})
+
+
 class Choices:
     """Resolves selectors for the days of a month and remembers rows used and answers missing."""
 
@@ -59,7 +99,7 @@ class Choices:
         self._on = [factor_date or day for day in days]
         self._segments: dict[tuple[Selector, ...], tuple[Segment, ...]] = {}
         self._failures: dict[tuple[Selector, ...], tuple[date, FactorError]] = {}
-        self._missing: dict[tuple[str, str], tuple[date, LujinError, set[str]]] = {}
+        self._missing: dict[tuple[str, str], _Missing] = {}
         self.used: dict[str, Row] = {}
 
     def segments(self, *selectors: Selector) -> tuple[Segment, ...]:
@@ -75,9 +115,12 @@ class Choices:
         if failure := self._failures.get(selectors):
             self.missing(enterprises, carrier, *failure)
 
-    def missing(self, enterprises: Iterable[str], carrier: str, day: date, error: LujinError) -> None:
-        entry = self._missing.setdefault((carrier, str(error)), (day, error, set()))
-        entry[2].update(enterprises)
+    def missing(
+        self, enterprises: Iterable[str], carrier: str, day: date, error: LujinError, row: str = ""
+    ) -> None:
+        """``row``: what to add to a reference table, ready to copy."""
+        entry = self._missing.setdefault((carrier, str(error)), _Missing(day, error.problems[0], row))
+        entry.enterprises.update(enterprises)
 
     def use(self, rows: Iterable[Row]) -> None:
         """Remember the rows that a posted line rests on."""
@@ -86,19 +129,7 @@ class Choices:
     def problems(self) -> list[Problem]:
         """Missing answers as errors, unverified rows used as warnings."""
         found = [
-            Problem(
-                N_("{enterprise}: no factor for {carrier} on {date}, these lines are not posted: {reason}"),
-                {
-                    "enterprise": listed(enterprises),
-                    "carrier": carrier,
-                    "date": day,
-                    "reason": error.text(),
-                    "month": f"{day:%Y-%m}",
-                },
-                N_("then post them with: lujin restate PARK --month {month}"),
-            )
-            for (carrier, _), (day, error, enterprises) in sorted(self._missing.items())
-            if enterprises
+            entry.problem(carrier) for (carrier, _), entry in sorted(self._missing.items()) if entry.enterprises
         ]
         found += [
             Problem(

@@ -22,7 +22,7 @@ from lujin.accounts.subjects import Subject
 from lujin.errors import N_, FactorError, LujinError, Problem
 from lujin.park.model import Connection
 from lujin.reference import Row
-from lujin.reference.tariff import BasicCharge, basic_charge, energy_prices, feed_in_price
+from lujin.reference.tariff import BasicCharge, basic_charge, energy_prices, feed_in_price, price_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def _explain_unpriced(poster: Poster, bill: Bill, used: Split, table: PriceTable
     if not len(open_days):
         return
     if table.failure is not None:
-        poster.choices.missing([bill.payer], "electricity", *table.failure)
+        like = price_row(_connection(poster, bill.subject), "energy_price", table.failure[0])
+        poster.choices.missing([bill.payer], "electricity", *table.failure, like)
     elif period:
         poster.problems.append(
             Problem(
@@ -193,7 +194,8 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
             days = _days_of_use(poster, connection)
             charge = basic_charge(poster.choices.resolve, connection, poster.out.days[-1], days=days)
         except LujinError as error:
-            poster.failed([connection.enterprise], "electricity basic charge", error)
+            like = price_row(connection, f"{connection.basis}_charge", poster.out.days[0])
+            poster.failed([connection.enterprise], "electricity basic charge", error, like)
             continue
         if charge is not None:
             poster.problems.extend(charge.problems)

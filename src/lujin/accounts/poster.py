@@ -86,6 +86,6 @@ class Poster:
                 period=period,
             )
 
-    def failed(self, enterprises: Iterable[str], carrier: str, error: LujinError) -> None:
-        """These lines are not posted because of ``error``; the rest goes on."""
-        self.choices.missing(enterprises, carrier, self.out.days[0], error)
+    def failed(self, enterprises: Iterable[str], carrier: str, error: LujinError, row: str = "") -> None:
+        """These lines are not posted because of ``error``; the rest goes on. ``row``: see ``Choices.missing``."""
+        self.choices.missing(enterprises, carrier, self.out.days[0], error, row)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from io import StringIO
 
 from lujin.park.model import Basis, Connection
 from lujin.reference.factors import NATION
 from lujin.reference.rows import Row
+from lujin.reference.schema import SCHEMAS
 from lujin.reference.select import Selector, several
 
 # The notices name the same group in different words
@@ -60,6 +64,32 @@ def _row_selector(
         "item": item,
     }
     return Selector.of("tariffs", **found | dict(conditions))
+
+
+_PRICE_UNIT: Mapping[str, str] = {"demand_charge": "CNY/kW.month", "capacity_charge": "CNY/kVA.month"}
+
+
+def price_row(connection: Connection, item: str, on: date) -> str:
+    """The CSV line that would state a price of the connection for the month of ``on``; ? is to be filled in."""
+    last = date(on.year, on.month, monthrange(on.year, on.month)[1])
+    known = {
+        "region": connection.region,
+        "applies_to": connection.zone,
+        "customer_class": connection.customer_class,
+        "voltage": connection.voltage,
+        "item": item,
+        "period": "flat" if item == "energy_price" else "",
+        "operator": "=",
+        "value": "?",
+        "unit": _PRICE_UNIT.get(item, "CNY/kWh"),
+        "valid_from": f"{last:%Y-%m}-01",
+        "valid_to": f"{last}",
+        "source": "?",
+        "confidence": "verified",
+    }
+    line = StringIO()
+    csv.writer(line, lineterminator="").writerow([known.get(column, "") for column in SCHEMAS["tariffs"].columns])
+    return line.getvalue()
 
 
 def one_group(selector: Selector, on: date, rows: Sequence[Row]) -> None:

@@ -18,6 +18,7 @@ from lujin.reference.rows import Row
 from lujin.reference.schema import SCHEMAS, Schema
 
 _SHOWN = 6  # candidates in an error
+_TOLD = 3  # alternatives of a condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,7 @@ class Selector:
     @property
     def told(self) -> str:
         """For people: the conditions, alternatives behind one name."""
-        parts = (
-            f"{column}={' | '.join(value or '∅' for value in values)}" for column, values in self.wanted.items()
-        )
-        return f"{self.table}: {', '.join(parts)}"
+        return f"{self.table}: {', '.join(f'{column}={_told(values)}' for column, values in self.wanted.items())}"
 
     @property
     def wanted(self) -> dict[str, list[str]]:
@@ -198,6 +196,16 @@ def _distance(row: Row, selector: Selector, on: date) -> tuple[int, float, int, 
     after = (on - row.valid_to).days if row.valid_to else 0
     # a row of another item can't be what was meant, however much else agrees
     return len(failed) + 10 * ("item" in failed), unlike, max(before, after, 0), row.id
+
+
+def _told(values: Sequence[str]) -> str:
+    """A few alternatives, those first that say something.
+
+    >>> _told(["", "all", "东西两翼", "东西两翼(肇庆)", "全省"])
+    '东西两翼 | 东西两翼(肇庆) | 全省 | …'
+    """
+    ordered = sorted(values, key=lambda value: value in ("", "all"))
+    return " | ".join([value or "∅" for value in ordered[:_TOLD]] + ["…"] * (len(ordered) > _TOLD))
 
 
 def _quote(text: str) -> str:

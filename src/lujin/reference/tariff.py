@@ -20,6 +20,7 @@ from lujin.reference.clock import (
 )
 from lujin.reference.grammar import PERIODS, QUARTERS
 from lujin.reference.prices import Component, Price, energy_prices, feed_in_price, zone_adder
+from lujin.reference.scope import price_row
 from lujin.reference.select import Resolve
 from lujin.reference.two_part import BasicCharge, basic_charge, two_part_problems
 
@@ -42,6 +43,7 @@ __all__ = [
     "feed_in_price",
     "month_clock",
     "partition",
+    "price_row",
     "zone_adder",
 ]
 
