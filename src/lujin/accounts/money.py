@@ -228,6 +228,28 @@ def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]
         cost = Split(cost.estimated, cost.measured)
     pay(poster, replace(bill, item=item), cost, "basic_charge@1", charge.rows)
     at = energy.grid.slot_start(peak) if quarter[peak] > 0 else None
+    connection = poster.flows.park.connections[bill.subject.connection]
+    if at is not None and connection.capacity_kva is not None and demand > connection.capacity_kva:
+        poster.problems.append(_above_transformer(poster, connection, demand, at))
     return Charge(
         bill.subject.connection, bill.payer, demand, at, billed, charge.unit, charge.price, int(amount[0])
+    )
+
+
+def _above_transformer(poster: Poster, connection: Connection, demand: Decimal, at: datetime) -> Problem:
+    """A transformer carries no more kW than kVA for long: the reading or the description is in error."""
+    local = at.astimezone(ZoneInfo(poster.flows.energy.grid.timezone))
+    return Problem(
+        N_("connection {id}: {demand} kW at {at} are more than its transformer of {capacity} kVA"),
+        {
+            "id": connection.id,
+            "demand": f"{demand.normalize():f}",
+            "at": f"{local:%Y-%m-%d %H:%M}",
+            "capacity": connection.capacity_kva,
+        },
+        N_("look at the reading with lujin explain before the bill is believed; or correct capacity_kva"),
+        file="park.toml",
+        line=connection.line,
+        field="capacity_kva",
+        severity="warning",
     )
