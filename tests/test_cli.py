@@ -141,6 +141,14 @@ def test_chinese_output_holds_no_english_of_ours(park: Path, case: str) -> None:
     assert leftovers(lujin(case.split()[0], park, *READ_ONLY[case], language="zh").stdout) == []
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("case", [case for case in READ_ONLY if case != "reference"])
+def test_nobody_reads_codes(park: Path, case: str, language: str) -> None:
+    """Names of items, reasons, periods …, not what the ledger calls them; accounts of lines and rules aside."""
+    said = KEPT.sub(" ", lujin(case.split()[0], park, *READ_ONLY[case], language=language).stdout)
+    assert re.findall(r"(?<![\w/])[a-z]+_[a-z_]+(?![\w@])", said) == []
+
+
 def test_the_demo_speaks_chinese_from_imports_to_totals(made: tuple[Path, Result]) -> None:
     assert leftovers(made[1].stdout) == []
     assert "Co., Ltd." not in made[1].stdout

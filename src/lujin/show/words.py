@@ -244,6 +244,8 @@ class Words:
         return replace(problem, params={name: self._field(name, value) for name, value in problem.params.items()})
 
     def _field(self, name: str, value: Any) -> Any:
+        if isinstance(value, Problem):
+            return self.named(value)
         match name:
             case "carrier" if value in self.park.carriers:
                 return self.carrier(value)
