@@ -16,7 +16,7 @@ from lujin.errors import N_, MappingError, Problem, Translate, as_written
 from lujin.readings import numbers, times
 from lujin.readings.mapping import FILE, QUALITY_WORDS, Mapping, name_key
 from lujin.readings.sniff import FileShape
-from lujin.readings.words import METER, QUALITY, TIME, UNIT, VALUE, bare, is_unit, rank, unit_in
+from lujin.readings.words import METER, QUALITY, TIME, UNIT, VALUE, bare, is_unit, rank, strange_unit, unit_in
 
 NO_METER = N_("holds numbers, but no meter has this name")
 
@@ -62,6 +62,7 @@ def guess_mapping(shape: FileShape, sample: pl.DataFrame, names: MappingOf[str, 
     if found.mapping["layout"] == "long":
         _find_value(view, found)
         _find_words(view, found)
+    _ask_strange_units(view, found)
     if shape.decimal == "?":
         found.ask("decimal", N_('"1,234" may be 1234 or 1.234; state decimal = "." or ","'))
     found.mapping["decimal"] = shape.decimal
@@ -364,6 +365,22 @@ def _find_value(view: _View, found: _Findings) -> None:
     if unit := unit_in(column):
         found.mapping["unit"] = unit
     found.take(column, "value", confidence, reason)
+
+
+def _ask_strange_units(view: _View, found: _Findings) -> None:
+    """A reading whose header states a unit that is not known is not read in the meter's own unit."""
+    if "unit_column" in found.mapping:
+        return
+    for column, guess in found.columns.items():
+        text = strange_unit(column)
+        if guess.role == "value" and text and name_key(column) not in view.names:
+            field = "unit" if found.mapping["layout"] == "long" else "units"
+            found.ask(
+                field,
+                N_("the header {column} states the unit {text}, which is not known"),
+                column=column,
+                text=text,
+            )
 
 
 def _rivals(columns: Sequence[str], scores: MappingOf[str, tuple[int, int]]) -> list[str]:

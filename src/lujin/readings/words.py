@@ -71,6 +71,28 @@ def unit_in(header: str) -> str:
     return ""
 
 
+_LIKE_A_UNIT = re.compile(
+    r"[十百千万亿兆]*(?:千瓦时|瓦时|千瓦|兆瓦|瓦|度|焦耳?|吨|公斤|千克|立方米?|方|标方|升|大卡|卡)(?:/.*)?"
+    r"|.*[十百千万亿×*^].*"
+    r"|.*(?<![a-z]{2})(?:[kmgt]wh?|wh|joule|[kmgt]?cal|m{0,2}btu|therm|n?m[3³]|ft|gal|barrel|bbl|lb|ton|tce)(?![a-z]{2}).*",
+    re.IGNORECASE,
+)
+
+
+def strange_unit(header: str) -> str:
+    """What stands in brackets where a unit would, looks like one, and is none that a meter may have.
+
+    >>> strange_unit("电量(百千瓦时)"), strange_unit("value (kWk)"), strange_unit("值[kWh×100]")
+    ('百千瓦时', 'kWk', 'kWh×100')
+    >>> [strange_unit(header) for header in ("电量(kWh)", "示数(A相)", "value (left)", "电量")]
+    ['', '', '', '']
+    """
+    if unit_in(header):
+        return ""
+    found = [text.strip() for text in re.findall(r"[(（\[【]([^()（）\[\]【】]+)[)）\]】]", header)]
+    return next((text for text in found if _LIKE_A_UNIT.fullmatch(unicodedata.normalize("NFKC", text))), "")
+
+
 def is_unit(text: str) -> bool:
     for dimension in _DIMENSIONS:
         try:
