@@ -187,7 +187,7 @@ class RejectFile:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.path.open("wb")
                 self._file.write(b"\xef\xbb\xbf")
-            readable(rejected).write_csv(self._file, include_header=self.rows == 0)
+            self._file.write(readable(rejected).write_csv(include_header=self.rows == 0).encode())
         self.rows += len(rejected)
 
     def finish(self) -> None:
