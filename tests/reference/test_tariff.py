@@ -439,8 +439,8 @@ def test_prices_and_clocks_of_a_month_are_the_same_whoever_asks_first() -> None:
 
 def test_the_row_offered_for_a_missing_price_answers_once_it_is_filled_in() -> None:
     on = date(2026, 8, 1)
-    filled = price_row(NORTH, "energy_price", on).replace("?", "0.7", 1).replace("?", "notice", 1)
+    filled = price_row(NORTH, "energy_price", on).replace("?", "0.72766875", 1).replace("?", "notice", 1)
     header = ",".join(SCHEMAS["tariffs"].columns)
     rows, problems = parse_table("tariffs", f"{header}\n{filled}\n", "reference/tariffs.csv")
     assert problems == []
-    assert energy_prices(Reference((*REFERENCE.rows, *rows)), NORTH, on)["flat"].value == Decimal("0.7")
+    assert energy_prices(Reference((*REFERENCE.rows, *rows)), NORTH, on)["flat"].value == Decimal("0.72766875")
