@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from lujin.accounts.amounts import Amount
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local
-from lujin.show.factors import factor_name, source_name
+from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.text import GAP, padded, say_line, type_next, width_of
 from lujin.show.words import CONFIDENCE, DETAILS, EVENTS, QUALITIES, REASONS, Words
 
@@ -28,7 +28,12 @@ def explanation(console: Console, found: Explanation, words: Words, park: str, *
     """``whole``: every reading, not only the first ones and those that were corrected or are not measured."""
     _Tree(console, words, whole).reference(found)
     reference = str(found.params["reference"])
-    days = [c for a in found.children for c in a.children if c.kind == "day"]
+    days = [
+        day
+        for account in found.children
+        for day in account.children
+        if day.kind == "day" and account.params["commodity"] != "CNY"
+    ]
     if days:
         largest = max(days, key=lambda d: abs(d.params["amount"].base))
         what = words.say(N_("a day of it, down to the readings"))
@@ -43,6 +48,7 @@ class _Tree:
 
     def __init__(self, console: Console, words: Words, whole: bool) -> None:
         self.console, self.words, self.say, self.whole = console, words, words.say, whole
+        self.told: set[str] = set()  # rules and factors that are explained in full already
 
     def put(self, depth: int, message: str, style: str = "", **values: Any) -> None:
         say_line(self.console, self.say.fill(message, **values), style, indent=2 * depth)
@@ -55,23 +61,52 @@ class _Tree:
         say_line(self.console, str(p["reference"]), "dim")
         for child in node.children:
             self.console.print()
-            getattr(self, child.kind)(child, 0)
+            self.node(child, 0)
+
+    def node(self, node: Explanation, depth: int) -> None:
+        match node.kind:
+            case "account":
+                self.account(node, depth)
+            case "rule":
+                self.rule(node, depth)
+            case "factor":
+                self.factor(node, depth)
+            case "line":
+                self.line(node, depth)
+            case "entry":
+                self.entry(node, depth)
+            case "subject":
+                self.subject(node, depth)
+            case _:
+                self.sentence(node, depth)
+
+    def sentence(self, node: Explanation, depth: int) -> None:
+        """What needs no layout of its own: its sentence, with names for accounts and units for amounts."""
+        values = {
+            name: self.amount(value) if isinstance(value, Amount) else value for name, value in node.params.items()
+        }
+        if "account" in values:
+            values["account"] = self.words.account(values["account"])
+        self.put(depth, node.text, **values)
+        for child in node.children:
+            self.node(child, depth + 1)
 
     # ------------------------------------------------------------------------------- from the ledger
 
     def account(self, node: Explanation, depth: int) -> None:
         p = node.params
-        values = {
-            "account": self.words.account(p["account"]),
-            "commodity": self.words.commodity(p["commodity"]),
-            "amount": self.amount(p["amount"]),
-        }
+        name = self.words.account(p["account"])
+        if p["commodity"] not in ("CNY", str(p["account"]).partition("/")[2]):
+            about = self.words.commodity(p["commodity"])
+            name = self.say.fill(N_("{account} [{commodity}]"), account=name, commodity=about)
+        values = {"account": name, "amount": self.amount(p["amount"])}
         if p["estimated"]:
-            message = N_("{account} [{commodity}]: {amount}, of it {estimated} estimated")
+            message = N_("{account}: {amount}, of it {estimated} estimated")
             self.put(depth, message, "bold cyan", **values, estimated=self.amount(p["estimated"]))
         else:
-            self.put(depth, N_("{account} [{commodity}]: {amount}"), "bold cyan", **values)
-        days = [c for c in node.children if c.kind == "day"]
+            self.put(depth, N_("{account}: {amount}"), "bold cyan", **values)
+        # Money is posted once, on the last day, for the whole month.
+        days = [c for c in node.children if c.kind == "day" and p["commodity"] != "CNY"]
         if days:
             unit = self.words.unit(days[0].params["amount"].unit)
             self.put(depth + 1, N_("by day [{unit}]"), "dim", unit=unit)
@@ -82,17 +117,31 @@ class _Tree:
         rule = str(node.params["rule"])
         self.put(depth, N_("rule: {name} ({rule})"), "bold cyan", name=self.words.rule(rule), rule=rule)
         formula = self.say(cleandoc(str(node.params["formula"])))
-        for text in formula.splitlines()[1:]:
+        for text in formula.splitlines()[1:] if self.first(rule) else ():
             if text.strip():
                 say_line(self.console, text.replace("``", "").strip(), "dim", indent=2 * depth + 2)
         for child in node.children:
-            getattr(self, child.kind)(child, depth + 1)
+            self.node(child, depth + 1)
 
     def factor(self, node: Explanation, depth: int) -> None:
         p, values = node.params, node.data["values"]
-        name = factor_name(self.words, str(p["factor"]).partition(":")[0], values)
-        unit = self.words.unit(p["unit"])
-        self.put(depth, N_("factor: {name} = {value} {unit}"), name=name, value=p["value"], unit=unit)
+        name = factor_text(self.words, str(p["factor"]).partition(":")[0], values)
+        value = " ".join(part for part in factor_value(self.words, values) if part)
+        if not value:
+            self.put(depth, N_("factor: {name}"), name=name)
+        else:
+            self.put(depth, N_("factor: {name} = {value}"), name=name, value=value)
+        if not self.first(str(p["factor"])):
+            return
+        if values.get("ncv"):  # what is multiplied; the value of the row is their product, rounded
+            self.put(
+                depth + 1,
+                N_("NCV {ncv} {unit}, CC {carbon} tC/TJ, OF {oxidation}"),
+                ncv=values["ncv"],
+                unit=self.words.unit(values["ncv_unit"]),
+                carbon=values["carbon_content_tC_per_TJ"],
+                oxidation=values["oxidation_fraction"],
+            )
         start, _, end = str(p["validity"]).partition("..")
         message = N_("{confidence}, in force {start} to {end}; source: {source}")
         self.put(
@@ -111,15 +160,20 @@ class _Tree:
         about += [self.words.period(p["period"])] if p["period"] else []
         self.put(
             depth,
-            N_("{debit} ← {credit}: {amount} {commodity} ({about})"),
+            N_("{debit} ← {credit}: {amount}{commodity} ({about})"),
             debit=self.words.account(p["debit"]),
             credit=self.words.account(p["credit"]),
             amount=self.amount(p["amount"]),
-            commodity=self.words.commodity(p["commodity"]),
+            commodity="" if p["commodity"] == "CNY" else f" {self.words.commodity(p['commodity'])}",
             about=self.words.comma().join(about),
         )
         for child in node.children:
             self.entry(child, depth + 1)
+
+    def claim(self, node: Explanation, depth: int) -> None:
+        p = node.params
+        account = self.words.account(p["account"])
+        self.put(depth, str(node.text), "green", account=account, amount=self.amount(p["amount"]))
 
     def entry(self, node: Explanation, depth: int) -> None:
         p = node.params
@@ -231,6 +285,13 @@ class _Tree:
         )
 
     # ----------------------------------------------------------------------------------------- layout
+
+    def first(self, name: str) -> bool:
+        """Whether this is told for the first time; from now on it is not."""
+        if name in self.told:
+            return False
+        self.told.add(name)
+        return True
 
     def amount(self, amount: Amount) -> str:
         """All digits of the ledger: an explanation is where they are looked up."""
