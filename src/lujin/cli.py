@@ -243,13 +243,18 @@ def init(
     epilog="lujin check mypark",
 )
 def check(ctx: typer.Context, park: Park, as_json: AsJson = False) -> None:
+    from lujin.accounts.posting import pack_problems
     from lujin.park import check as check_park
+    from lujin.park import load
     from lujin.reference import check_reference
     from lujin.show import reports
 
     face = face_of(ctx)
     path = park / "park.toml" if park.is_dir() else park
-    problems = [*check_park(path), *check_reference(path.parent / "reference")]
+    problems = check_park(path)
+    if not any(p.severity == "error" for p in problems):
+        problems = [*problems, *pack_problems(load(path))]
+    problems = [*problems, *check_reference(path.parent / "reference")]
     errors = [p for p in problems if p.severity == "error"]
     if as_json:
         print_json({"ok": not errors, "problems": [p.as_dict(face.say) for p in problems]})

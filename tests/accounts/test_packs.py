@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from lujin.accounts.pack import pack, packs
+from lujin.accounts.posting import pack_problems
 from lujin.accounts.rules import RULES, purchased_electricity_location
 from lujin.errors import InputError
+from lujin.park import Park
 from lujin.reference import GRID_PURPOSES, Reference, gwp, load_reference
 
 STEEL = Path(__file__).parents[2] / "../shared/data/steel_daewoo_15min/steel_2018.csv.gz"
@@ -86,3 +88,12 @@ def test_steel_works_account_matches_its_known_truth():
     mg = purchased_electricity_location(wh, factor=Decimal("0.4585"))
     assert wh.sum() == 729_316_670
     assert Decimal(int(mg.sum())) / 10**9 == pytest.approx(Decimal("334.392"), abs=Decimal("0.0005"))
+
+
+def test_packs_that_there_are_not_are_all_told_with_those_that_there_are():
+    named = {"physical": "energy-gbt2589@9", "location": "ghgp-location@1", "market": "ghgp-location@1"}
+    park = Park(id="p", name_zh="", name_en="", timezone="UTC", region="广东", packs=named)
+    assert [(p.params["book"], p.params["known"]) for p in pack_problems(park)] == [
+        ("physical", "energy-gbt2589@1"),
+        ("market", "ghgp-market@1"),
+    ]

@@ -17,7 +17,7 @@ from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.subjects import SubjectEnergy
-from lujin.errors import Problem
+from lujin.errors import InputError, Problem
 from lujin.park.model import Park
 from lujin.reference import Resolve, Row
 
@@ -54,6 +54,17 @@ def books_of(park: Park) -> dict[Book, Pack]:
         if book in park.packs:
             found[book] = pack(park.packs[book], book)
     return found
+
+
+def pack_problems(park: Park) -> list[Problem]:
+    """Method packs that the park names and that there are not."""
+    problems: list[Problem] = []
+    for book, name in park.packs.items():
+        try:
+            pack(name, book)
+        except InputError as error:
+            problems.extend(error.problems)
+    return problems
 
 
 def month_lines(
