@@ -432,6 +432,14 @@ def test_a_reader_who_has_seen_enough_is_no_error(park: Path) -> None:
     assert started.stderr.read() == b"" and started.wait(timeout=60) == 0
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "ascii"])
+def test_a_terminal_without_all_characters_is_no_error(park: Path, encoding: str) -> None:
+    out, err = process("statement", park, "-e", E, "-m", MONTH, PYTHONIOENCODING=encoding).communicate(timeout=60)
+    assert not err and b"kWh" in out
+    if encoding == "gbk":
+        assert "岭砾建材有限公司" in out.decode("gbk")
+
+
 def test_no_colours_in_a_pipe_or_with_no_color(park: Path) -> None:
     out, _ = process("status", park).communicate(timeout=60)
     assert b"\x1b[" not in out

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,10 @@ class Verbs(TyperGroup):
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal in GBK or ASCII lacks some characters: it shows "?", and the rest is told.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         arguments = list(sys.argv[1:] if args is None else args)
         face = Face(Speech(language_of()), "--json" in arguments)
         try:
