@@ -89,7 +89,7 @@ class MonthQuality:
 def month_quality(
     workspace: Workspace, month: int, enterprise: str = "", as_of: datetime | None = None
 ) -> MonthQuality:
-    """Completeness and findings of a month, of one enterprise's meters or of all. InputError: no such enterprise."""
+    """Completeness and findings of a month, of one enterprise or of all. InputError: no such enterprise."""
     park = workspace.park
     if enterprise:
         check_asked(park, enterprise, "physical")
