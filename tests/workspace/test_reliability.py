@@ -85,7 +85,7 @@ def survives(site: Site, point: str, measure: bytes) -> None:
 # kill -9 -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_call_the_story_ends_the_same(
     site: Make, finished: tuple[bytes, int, int], seed: int
 ) -> None:
@@ -106,18 +106,15 @@ def test_killed_between_any_two_statements_the_story_ends_the_same(
 @pytest.mark.parametrize(
     "point",
     [
-        # The Delta commit has landed, the arrival is still open: the first one, one with rows refused, one that
-        # corrects what is posted.
-        "before:lujin.readings.sources:commit:1",
+        # The Delta commit has landed, the arrival is still open: one with rows refused, and one
+        # that corrects what is posted.
         "before:lujin.readings.sources:commit:2",
         "before:lujin.readings.sources:commit:3",
         "after:lujin.readings.sources:commit:3",
         "before:lujin.readings.delta:ReadingTable.commit:2",
         "before:lujin.readings.mapping:save:1",
-        "after:lujin.readings.sources:register:3",
         "before:lujin.workspace.running:post:2",
         "after:lujin.workspace.running:post:3",
-        "after:lujin.workspace.running:post_month:1",
     ],
 )
 def test_killed_at_a_known_point_the_story_ends_the_same(
