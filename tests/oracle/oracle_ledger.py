@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
 from oracle_recompute import Oracle
 
 from lujin.workspace import Workspace
@@ -49,6 +50,7 @@ class Posted:
     workspace: Workspace
     oracle: Oracle
     lines: list[Line]
+    truth: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False)  # flow, month, amount
 
     def select(self, **wanted: object) -> list[Line]:
         return [x for x in self.lines if all(getattr(x, name) == value for name, value in wanted.items())]

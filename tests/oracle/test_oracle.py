@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
-from oracle_ledger import Line, Posted
+from oracle_ledger import Line, Posted, read_lines
 from oracle_recompute import half_even
+
+from lujin.workspace import open_workspace
 
 pytestmark = pytest.mark.xdist_group("oracle")
 MONTHS = (202506, 202507, 202508, 202510)
@@ -347,3 +351,31 @@ def test_statements_say_what_the_ledger_holds(posted: Posted, month: int) -> Non
 
 def _side(line: Line, beginning: str) -> int:
     return line.debit.startswith(beginning) - line.credit.startswith(beginning)
+
+
+# ------------------------------------------------------------------------------------------------ second fuel set
+
+
+def test_the_guideline_of_2015_takes_its_own_fuel_table(posted: Posted, tmp_path: Path) -> None:
+    """The same park under the other regulatory pack: its NCV, carbon and oxidation, posted as a difference."""
+    directory = tmp_path / "park"
+    shutil.copytree(posted.workspace.directory, directory)
+    file = directory / "park.toml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("gbt32151-2024@1", "ndrc2015-other-industry@1"), encoding="utf-8")
+    open_workspace(directory).run(202507)
+    lines = [x for x in read_lines(directory / "lujin.db") if x.month == 202507]
+    changed = Posted(posted.workspace, posted.oracle, lines)
+    for carrier, (name, _, _, _) in FUELS.items():
+        factor = posted.oracle.fuel_co2_mg_per_base("NDRC2015-other-industry", name)
+        expected = {
+            (enterprise, "CO2f"): _converted(days, factor)
+            for (enterprise, subject, _), days in _by_day(posted.energy(202507)).items()
+            if subject.endswith(f":{carrier}")
+        }
+        assert carbon(changed.select(book="regulatory"), f"S1/{carrier}") == expected
+        if carrier != "natural_gas":  # the two tables agree on gas
+            before = carbon(posted.select(month=202507, book="regulatory"), f"S1/{carrier}")
+            assert all(expected[key] > amount for key, amount in before.items())
+    for book in ("location", "market"):
+        assert changed.select(book=book) == posted.select(month=202507, book=book)

@@ -98,7 +98,8 @@ def explain(
     asked = parse_reference(reference)
     check_asked(park, asked.enterprise, asked.book)
     heads = _heads(connection, asked, as_of)
-    lines = _lines(connection, asked, heads)
+    every = _touching(connection, asked.enterprise, heads)
+    lines = _lines(every, asked)
     rows = stored_rows(connection, {name for factor in lines["factor"] for name in factor.split("+") if name})
     subjects = [name for name in lines["subject"].unique().sort() if name]
     # Money is posted on the last day of the month, for the whole of it.
@@ -107,6 +108,7 @@ def explain(
     children = (
         *_accounts(asked, lines, park),
         *_rules(lines, heads, rows, park),
+        *_claims(every, asked, park),
         *(_subjects(subjects, behind) if behind else ()),
     )
     params = {"reference": str(asked), "enterprise": asked.enterprise, "month": month_text(asked.month)}
@@ -121,20 +123,24 @@ def _heads(connection: Connection, asked: LineReference, as_of: datetime | None)
     return {row.number: row for row in connection.execute(select.order_by(entry.c.number))}
 
 
-def _lines(connection: Connection, asked: LineReference, heads: Mapping[int, Any]) -> pl.DataFrame:
-    """Lines that touch the accounts asked for, with ``account`` and ``signed`` (debit positive)."""
+def _touching(connection: Connection, enterprise: str, heads: Mapping[int, Any]) -> pl.DataFrame:
+    """All lines of the entries, each under both its accounts: ``account`` and ``signed`` (debit positive)."""
     lines = stored_lines(connection, list(heads), ("entry", "no", "key", "day", "amount")).with_columns(
         as_date("day")
     )
     keys = stored_keys(connection, lines["key"].unique().to_list())
-    cut = len(asked.enterprise) + 1
+    cut = len(enterprise) + 1
     lines = lines.join(keys, left_on="key", right_on="id").with_columns(pl.col("debit", "credit").str.slice(cut))
-    every = pl.concat(
+    return pl.concat(
         [
             lines.with_columns(pl.col("debit").alias("account"), pl.col("amount").alias("signed")),
             lines.with_columns(pl.col("credit").alias("account"), (-pl.col("amount")).alias("signed")),
         ]
     )
+
+
+def _lines(every: pl.DataFrame, asked: LineReference) -> pl.DataFrame:
+    """Those that touch the accounts asked for."""
     names = every["account"].unique().sort()
     chosen = [name for name in names if name == asked.account] or [name for name in names if asked.matches(name)]
     found = every.filter(pl.col("account").is_in(chosen))
@@ -151,6 +157,21 @@ def _lines(connection: Connection, asked: LineReference, heads: Mapping[int, Any
     return found.sort(
         "account", "commodity", "rule", "factor", "debit", "credit", "period", "quality", "day", "entry"
     )
+
+
+def _claims(every: pl.DataFrame, asked: LineReference, park: Park) -> Iterator[Explanation]:
+    """What green power and certificates cover of purchased electricity: without it the sum cannot be followed."""
+    if not asked.account.startswith("S2/electricity"):
+        return
+    lines = every.filter(pl.col("account").str.starts_with("MEMO/"), pl.col("commodity") == "electricity")
+    if asked.day is not None:
+        lines = lines.filter(pl.col("day") == asked.day)
+    text = N_("{account}: {amount} claimed, counted at 0")
+    if asked.book != "market":
+        text = N_("{account}: {amount} reported apart, counted as any other")
+    for account, sum_ in lines.group_by("account").agg(pl.col("signed").sum()).sort("account").iter_rows():
+        if sum_:
+            yield Explanation("claim", text, {"account": account, "amount": shown(park, sum_, "electricity")})
 
 
 def _accounts(asked: LineReference, lines: pl.DataFrame, park: Park) -> Iterator[Explanation]:

@@ -16,6 +16,7 @@ Kind = Literal[
     "rule",
     "factor",
     "line",
+    "claim",
     "entry",
     "subject",
     "flow",

@@ -163,7 +163,8 @@ def net_purchased_heat(purchased: ArrayLike, *, exported: ArrayLike, factor: Dec
 def coal_equivalent(energy: ArrayLike, *, coefficient: Decimal, base_per_unit: Decimal | Fraction) -> Amounts:
     """coal_equivalent@1 · standard coal on the equivalent basis (折标准煤, 当量值) [mgce].
 
-    ``coefficient`` [kgce/unit], ``base_per_unit`` [base unit/unit of the coefficient], e.g. 1000 Wh/kWh.
+    E = quantity · coefficient. ``coefficient`` [kgce/unit], ``base_per_unit`` [base unit/unit of the
+    coefficient], e.g. 1000 Wh/kWh.
     Source: GB/T 2589-2020 5.3 and annex A.
     """
     return scaled(energy, Fraction(coefficient) * MG_PER_KG / Fraction(base_per_unit))
@@ -172,8 +173,8 @@ def coal_equivalent(energy: ArrayLike, *, coefficient: Decimal, base_per_unit: D
 def coal_equal_value(energy: ArrayLike, *, coefficient: Decimal, base_per_unit: Decimal | Fraction) -> Amounts:
     """coal_equal_value@1 · standard coal on the equal-value basis (折标准煤, 等价值) [mgce].
 
-    As coal_equivalent@1 with the primary energy that the unit took: for electricity the year's net coal
-    consumption for power supply (供电煤耗). Source: GB/T 2589-2020 3.7 and 5.3.
+    E = quantity · coefficient, as coal_equivalent@1 with the primary energy that the unit took: for electricity
+    the year's net coal consumption for power supply (供电煤耗). Source: GB/T 2589-2020 3.7 and 5.3.
     """
     return scaled(energy, Fraction(coefficient) * MG_PER_KG / Fraction(base_per_unit))
 
@@ -190,7 +191,8 @@ def self_use(generated: ArrayLike, *, exported: ArrayLike) -> Amounts:
 def energy_cost(energy: ArrayLike, *, price: Decimal, base_per_unit: Decimal | Fraction) -> Amounts:
     """energy_cost@1 · what a period's energy costs (电度电费, 能源费用) [0.01 CNY].
 
-    cost = total of the period × price, rounded once. ``price`` [CNY/unit], ``base_per_unit`` [base unit/unit].
+    cost = total of the period × price, rounded once; price of a period = ratio × floating part, rounded as the
+    notice says, + fixed part (funds). ``price`` [CNY/unit], ``base_per_unit`` [base unit/unit].
     Source: 国家发展改革委 发改价格〔2021〕1439号 and provincial notices (prices by period).
     """
     return scaled(energy, Fraction(price) * 100 / Fraction(base_per_unit))
