@@ -30,4 +30,6 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Posted:
     workspace.import_files(files.late)
     for month in MONTHS:
         workspace.run(month)
-    return Posted(workspace, Oracle(directory, TABLES, MONTHS), read_lines(directory / "lujin.db"), files.truth)
+    return Posted(
+        workspace, Oracle(directory, TABLES, MONTHS), read_lines(directory / "lujin.db"), truth=files.truth
+    )

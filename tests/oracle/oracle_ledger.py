@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from oracle_recompute import Oracle
@@ -50,6 +51,7 @@ class Posted:
     workspace: Workspace
     oracle: Oracle
     lines: list[Line]
+    _energy: dict[int, Any] = field(default_factory=dict, repr=False)
     truth: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False)  # flow, month, amount
 
     def select(self, **wanted: object) -> list[Line]:
@@ -60,7 +62,10 @@ class Posted:
 
         Generation is left out: it shows what a generator made, apart from what crossed the account's border.
         """
+        if month in self._energy:
+            return self._energy[month]
         found: dict[tuple[str, str, str], dict[tuple[int, str], int]] = defaultdict(lambda: defaultdict(int))
+        self._energy[month] = found
         for x in self.select(month=month, book="physical", rule="metered@1"):
             if not x.credit.startswith("GEN/"):
                 found[x.enterprise, x.subject, x.period][x.day, x.quality] += x.on(f"OWN/{x.commodity}")

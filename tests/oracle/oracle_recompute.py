@@ -164,6 +164,7 @@ class Oracle:
             for meter, values in read_arrivals(park / "arrivals", self.meters).items()
         }
         self._spans: dict[str, list[Span]] = {}
+        self._flows: dict[tuple[str, int], Month] = {}
         self.tariffs = read_table(tables / "tariffs.csv", park / "reference" / "tariffs.csv")
         self.coal = read_table(tables / "coal_equivalents.csv", park / "reference" / "coal_equivalents.csv")
         self.fuels = read_table(tables / "fuel_factors.csv")
@@ -281,6 +282,11 @@ class Oracle:
         return found
 
     def flow_month(self, flow: str, month: int) -> Month:
+        if (flow, month) not in self._flows:
+            self._flows[flow, month] = self._sum(flow, month)
+        return self._flows[flow, month]
+
+    def _sum(self, flow: str, month: int) -> Month:
         start, end = month_bounds(month)
         record = self.flows[flow]
         total = Month()
