@@ -151,6 +151,24 @@ def test_a_doubt_is_a_warning_and_the_park_still_loads(
     assert any(said in p.text() and p.remedy for p in found), found
 
 
+@pytest.mark.parametrize(
+    ("carrier", "unit", "doubted"),
+    [
+        ("natural_gas", "m3", True),
+        ("natural_gas", "万m3", True),
+        ("natural_gas", "Nm3", False),
+        ("water", "m3", False),
+    ],
+)
+def test_a_cubic_metre_of_gas_is_asked_about(
+    base: str, problems: Problems, carrier: str, unit: str, doubted: bool
+) -> None:
+    """At 20 °C a cubic metre holds 7 % less than at 0 °C, for which heating values are given."""
+    gas = flow("G", carrier, "GRID", "E1") + meter("MG", f'flow = "G"\nkind = "interval"\nunit = "{unit}"')
+    said = [p for p in problems(base + gas) if p.field == "meter.unit"]
+    assert [p.severity for p in said] == (["warning"] if doubted else [])
+
+
 def test_a_loop_of_virtual_meters_is_named(base: str, problems: Problems) -> None:
     loop = "".join(
         meter(name, f'kind = "virtual"\nflow = "F1"\nterms = {{{term} = 1, M1 = 1}}')

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lujin.errors import N_, Problem, Severity
-from lujin.park.carriers import Dimension, fits, is_rate, units_of
+from lujin.park.carriers import Dimension, fits, is_rate, unit_name, units_of
 from lujin.park.model import Meter
 from lujin.park.schema import Draft
 from lujin.park.virtual import begins, ends, intersect, meter_dimensions, term_order
@@ -133,6 +133,11 @@ def _unit(d: Draft, meter: Meter) -> Iterator[Problem]:
             else N_("a power meter reads kW or a rate")
         )
         yield _of(d, meter, "unit", message, remedy, unit=meter.unit, kind=meter.kind)
+    elif carrier is not None and carrier.fuel and unit_name(meter.unit) in ("m3", "万m3", "m3/h"):
+        # Gas is sold at 20 °C (GB/T 19205), heating values are per Nm3 at 0 °C: 7 % lie between them.
+        message = N_("meter {meter} reads {carrier} in {unit}, which is counted as Nm3 at 0 °C and 101.325 kPa")
+        remedy = N_("write Nm3 if the meter corrects to it; for m3 at 20 °C multiply its multiplier by 0.9318")
+        yield _of(d, meter, "unit", message, remedy, True, carrier=carrier.id, unit=meter.unit)
 
 
 def _virtual(d: Draft, meter: Meter, newer: Mapping[str, str]) -> Iterator[Problem]:
