@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lujin.accounts import ParkTotals
 from lujin.demo import DemoFiles, write_demo
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.workspace import Workspace, open_workspace
 from lujin.workspace.importing import FileResult
 from lujin.workspace.progress import Progress, silent
-from lujin.workspace.reading import ParkTotals, park_totals
 from lujin.workspace.running import RunReport
 
 
@@ -67,7 +67,7 @@ def demonstrate(
         posted,
         tuple(late),
         restated,
-        park_totals(workspace),
+        workspace.totals(),
         time.perf_counter() - started,
     )
 

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from lujin.errors import N_, InputError, Problem
-from lujin.park.carriers import Carrier
+from lujin.park import Carrier
 from lujin.reference import Resolve, Row, gwp
 
 GASES = ("CO2f", "CO2b", "CH4f", "CH4b", "N2O")

@@ -18,7 +18,8 @@ from lujin.accounts.lines import Book
 from lujin.accounts.pack import ElectricityRules, Exports, FuelRules, HeatRules, Pack, ProcessRules
 from lujin.accounts.poster import Convert, Poster
 from lujin.errors import N_, FactorError, Problem, UnitError
-from lujin.park.carriers import Carrier, to_base
+from lujin.park import Carrier
+from lujin.park.carriers import to_base
 from lujin.park.model import OUTSIDE
 from lujin.reference import Row, Selector, fuel, fuel_parameter, grid_factor, heat_factor, process_factor
 

@@ -12,7 +12,7 @@ import numpy as np
 from lujin.accounts.apportion import largest_remainder
 from lujin.accounts.flows import Split
 from lujin.errors import N_, Problem
-from lujin.park.model import Park
+from lujin.park import Park
 
 _WH_PER_MWH = 1_000_000
 

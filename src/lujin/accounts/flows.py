@@ -16,8 +16,7 @@ from scipy import sparse
 
 from lujin.accounts.apportion import largest_remainder
 from lujin.accounts.subjects import Subject, SubjectEnergy
-from lujin.park.carriers import Carrier
-from lujin.park.model import Park
+from lujin.park import Carrier, Park
 
 RENEWABLE = frozenset({"pv", "wind"})
 GENERATING = frozenset({"pv", "wind", "boiler", "chp"})

@@ -380,3 +380,20 @@ def account_sums(moves: pl.DataFrame, *by: str) -> pl.DataFrame:
         moves.select(*by, pl.col("credit").alias("account"), "commodity", -pl.col("amount")),
     ]
     return pl.concat(sides).group_by(columns).agg(pl.col("amount").sum()).sort(columns)
+
+
+def entries_by_month(connection: Connection) -> dict[int, tuple[int, datetime]]:
+    """Month → number of entries and when the last one was recorded."""
+    select = sa.select(
+        entry.c.month, sa.func.count(), sa.func.max(entry.c.recorded_at, type_=entry.c.recorded_at.type)
+    ).group_by(entry.c.month)
+    return {month: (count, last) for month, count, last in connection.execute(select.order_by(entry.c.month))}
+
+
+def ledger_size(connection: Connection) -> dict[str, int]:
+    """How many ``entries`` and ``lines`` the ledger holds."""
+    tables = {"entries": entry, "lines": line}
+    return {
+        name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        for name, table in tables.items()
+    }

@@ -20,7 +20,7 @@ from lujin.accounts.poster import Poster
 from lujin.accounts.prices import post_priced
 from lujin.accounts.subjects import Subject
 from lujin.errors import N_, FactorError, LujinError, Problem
-from lujin.park.model import Connection
+from lujin.park import Connection
 from lujin.reference import Row
 from lujin.reference.tariff import BasicCharge, basic_charge, energy_prices, feed_in_price, price_row
 

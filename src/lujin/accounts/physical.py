@@ -15,8 +15,8 @@ from lujin.accounts.pack import CoalRules
 from lujin.accounts.poster import Poster
 from lujin.accounts.rules import coal_equal_value, coal_equivalent
 from lujin.errors import FactorError, Problem, UnitError
-from lujin.park.carriers import Carrier, to_base
-from lujin.park.model import Connection
+from lujin.park import Carrier, Connection
+from lujin.park.carriers import to_base
 from lujin.reference import coal_equivalent as coal_selector
 from lujin.reference.factors import Basis
 from lujin.reference.listing import spans

@@ -18,7 +18,7 @@ from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.errors import InputError, Problem
-from lujin.park.model import Park
+from lujin.park import Park
 from lujin.reference import Resolve, Row
 
 CARBON_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")

@@ -16,8 +16,8 @@ from lujin.accounts.poster import Poster
 from lujin.accounts.rules import energy_cost
 from lujin.accounts.subjects import Subject
 from lujin.errors import N_, LujinError, Problem
+from lujin.park import Park, Price
 from lujin.park.carriers import to_base, unit_name
-from lujin.park.model import Park, Price
 
 
 def post_priced(poster: Poster, billed: Collection[int]) -> None:

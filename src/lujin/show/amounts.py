@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from lujin.accounts.amounts import Amount
+from lujin.accounts import Amount
 from lujin.show.text import NOTHING
 
 _DIGITS = {"kWh": 0, "m3": 0, "GJ": 2, "t": 3, "tce": 3, "tCO2e": 3, "CNY": 2}

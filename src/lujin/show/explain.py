@@ -8,7 +8,7 @@ from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from lujin.accounts.amounts import Amount
+from lujin.accounts import Amount
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local
 from lujin.show.factors import factor_text, factor_value, source_name
@@ -18,7 +18,7 @@ from lujin.show.words import CONFIDENCE, DETAILS, EVENTS, QUALITIES, REASONS, Wo
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lujin.accounts.explanation import Explanation
+    from lujin.accounts import Explanation
 
 READINGS = 8  # per meter before "and N more"
 ODD = 8  # later ones that a person should see

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from lujin.accounts.amounts import Amount
+from lujin.accounts import Amount
 from lujin.errors import N_
 from lujin.show.amounts import grouped, month_text, number, percent, share
 from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lujin.accounts.amounts import Amount
+from lujin.accounts import Amount
 from lujin.errors import N_, Problem
 from lujin.language import Speech
 from lujin.show.amounts import local, month_text, number, percent, share
@@ -16,11 +16,11 @@ from lujin.show.words import EVENTS, REASONS, ROLES, SCOPES, Words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lujin.accounts import ParkTotals
     from lujin.demonstrate import Demonstration
-    from lujin.readings.guess import ColumnGuess
-    from lujin.readings.intake import ImportReport
+    from lujin.readings import ColumnGuess, ImportReport
     from lujin.workspace.importing import FileResult
-    from lujin.workspace.reading import ParkTotals, Status
+    from lujin.workspace.reading import Status
     from lujin.workspace.running import RunReport
 
 UNVERIFIED = "an unverified value was used"

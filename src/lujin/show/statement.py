@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from lujin.accounts.amounts import Amount, total
+from lujin.accounts import Amount
+from lujin.accounts.amounts import total
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
 from lujin.show.factors import factor_text, factor_value, source_name
@@ -30,7 +31,7 @@ from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lujin.accounts.statement import Statement
+    from lujin.accounts import Statement
     from lujin.accounts.statement_parts import AccountLine, CostLine, EnergyLine
 
 CHANGES = 12  # changed accounts per restatement before "and N more"

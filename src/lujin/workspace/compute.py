@@ -9,13 +9,10 @@ from datetime import datetime
 
 import polars as pl
 
-from lujin.accounts.subjects import SubjectEnergy, SubjectSum
+from lujin.accounts import SubjectEnergy, SubjectSum
 from lujin.park import Park
 from lujin.park.calendar import Grid
-from lujin.readings.energy import Energy, completeness, interval_energy
-from lujin.readings.intervals import Event
-from lujin.readings.specs import meter_specs
-from lujin.readings.store import ReadingStore
+from lujin.readings import Energy, Event, ReadingStore, completeness, interval_energy, meter_specs
 from lujin.workspace.touch import EDGE_ROWS
 
 BLOCK = 1_000  # meters per block: about 60 MB of arrays

@@ -17,15 +17,14 @@ from lujin.database import migrate, open_database
 from lujin.errors import N_, InputError, Problem
 from lujin.lock import Holder, exclusive
 from lujin.park import Park, load
+from lujin.readings import ReadingStore
 from lujin.readings.sources import meter_keys
-from lujin.readings.store import ReadingStore
 from lujin.reference import Row, load_reference
 from lujin.workspace.moment import moment
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from lujin.accounts.explanation import Explanation
-    from lujin.accounts.statement import Statement
+    from lujin.accounts import Explanation, ParkTotals, Statement
     from lujin.workspace.importing import FileResult
     from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
@@ -141,6 +140,12 @@ class Workspace:
         from lujin.workspace.quality import month_quality
 
         return month_quality(self, month, enterprise, as_of)
+
+    def totals(self) -> ParkTotals:
+        """Sums over all enterprise accounts, before in-park transfers are eliminated."""
+        from lujin.workspace.reading import totals
+
+        return totals(self)
 
     def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
         """Check the stored ledger against its own digests and, with ``replay``, against its facts.

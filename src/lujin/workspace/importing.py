@@ -16,15 +16,22 @@ import polars as pl
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import Park
 from lujin.park import digest as park_digest
+from lujin.readings import (
+    SCHEMA,
+    ColumnGuess,
+    ImportReport,
+    Intake,
+    ReadingStore,
+    Reconcile,
+    RejectFile,
+    Tally,
+    fresh,
+    parse_file,
+    sources,
+)
 from lujin.readings import mapping as mappings
-from lujin.readings import sources
-from lujin.readings.guess import ColumnGuess
-from lujin.readings.intake import ImportReport, Intake, Reconcile, Tally, fresh, parse_file
 from lujin.readings.parse import ParsedBatch
-from lujin.readings.reject import RejectFile
-from lujin.readings.store import ReadingStore
 from lujin.readings.text import BLOCK_BYTES
-from lujin.readings.versions import SCHEMA
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.touch import TOUCHED, touched_months
 

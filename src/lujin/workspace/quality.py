@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lujin.accounts.amounts import Amount
+from lujin.accounts import Amount
 from lujin.accounts.sections import summed
 from lujin.accounts.statement import check_asked
 from lujin.accounts.statement_parts import Completeness, plain
 from lujin.park import Park, meter_dimensions
 from lujin.park.calendar import SLOT_SECONDS, month_grid
 from lujin.park.carriers import BASE_UNIT
-from lujin.readings.energy import Energy, completeness
-from lujin.readings.flags import SUSPECT, Flag, bits
-from lujin.readings.intervals import Event
+from lujin.readings import SUSPECT, Energy, Event, Flag, bits, completeness
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.plan import enterprises_of_meters, meters_of_enterprises
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,25 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import sqlalchemy as sa
 
-from lujin.accounts import sections
+from lujin.accounts import (
+    Explanation,
+    GwpSet,
+    ParkTotals,
+    Statement,
+    books_of,
+    entries_by_month,
+    gwp_set,
+    ledger_size,
+    park_totals,
+    posted_through,
+)
 from lujin.accounts import statement as statements
-from lujin.accounts.amounts import Amount, GwpSet, gwp_set
 from lujin.accounts.audit import verify as verify_ledger
 from lujin.accounts.explain import explain as explain_line
-from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import COUNTS, completeness_as_of
-from lujin.accounts.ledger import posted_through
-from lujin.accounts.posting import books_of
-from lujin.accounts.statement import Statement
-from lujin.accounts.tables import entry, line, line_key
 from lujin.errors import IntegrityError
 from lujin.park import digests
 from lujin.park.calendar import month_grid, month_of
-from lujin.readings.energy import Energy
+from lujin.readings import SCHEMA, Energy
 from lujin.readings.sources import pending, sources, touched_since
-from lujin.readings.versions import SCHEMA
 from lujin.reference import Reference
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.plan import plan
@@ -93,12 +95,7 @@ class Status:
 def status(workspace: Workspace) -> Status:
     with workspace.engine.connect() as connection:
         posted = posted_through(connection)
-        counted = (
-            sa.select(entry.c.month, sa.func.count(), sa.func.max(entry.c.recorded_at))
-            .group_by(entry.c.month)
-            .order_by(entry.c.month)
-        )
-        entries = {month: (count, last) for month, count, last in connection.execute(counted)}
+        entries = entries_by_month(connection)
         known = completeness_as_of(connection, posted["month"].unique().to_list())
     touched = touched_since(workspace.engine, 0)
     ids = {key: name for name, key in workspace.meter_keys().items()}
@@ -123,103 +120,30 @@ def status(workspace: Workspace) -> Status:
                 estimated=count["estimated"],
                 missing=count["missing"],
                 suspect=count["suspect"],
-                recorded_at=_instant(last),
+                recorded_at=last,
             )
         )
     return Status(tuple(months), len(pending(workspace.engine)))
 
 
-def _instant(value: object) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value  # type: ignore[return-value]
-
-
-@dataclass(frozen=True, slots=True)
-class ParkTotals:
-    """Sums over all enterprise accounts, before in-park transfers are eliminated.
-
-    ``energy``: carrier → bought from outside the fence or generated inside. ``carbon``: (book, scope) → CO2e.
-    """
-
-    first: int
-    last: int
-    energy: Mapping[str, Amount]
-    generated: Amount
-    coal_equivalent: Amount
-    coal_equal: Amount
-    cost: Amount
-    carbon: Mapping[tuple[str, str], Amount]
-    estimated_electricity: Amount
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "first": self.first,
-            "last": self.last,
-            "energy": {name: amount.as_dict() for name, amount in self.energy.items()},
-            "generated": self.generated.as_dict(),
-            "coal_equivalent": self.coal_equivalent.as_dict(),
-            "coal_equal": self.coal_equal.as_dict(),
-            "cost": self.cost.as_dict(),
-            "carbon": {f"{book}/{scope}": amount.as_dict() for (book, scope), amount in self.carbon.items()},
-            "estimated_electricity": self.estimated_electricity.as_dict(),
-        }
-
-
-def park_totals(workspace: Workspace) -> ParkTotals:
+def totals(workspace: Workspace) -> ParkTotals:
     """What the whole ledger holds."""
-    sums = sa.select(entry.c.book, line.c.key, sa.func.sum(line.c.amount).label("amount")).join(
-        line, line.c.entry == entry.c.number
-    )
-    grouped = sums.group_by(entry.c.book, line.c.key).subquery()
-    columns = (line_key.c.debit, line_key.c.credit, line_key.c.commodity, line_key.c.quality)
-    select = sa.select(grouped.c.book, *columns, grouped.c.amount).join(line_key, line_key.c.id == grouped.c.key)
-    months = sa.select(sa.func.min(entry.c.month), sa.func.max(entry.c.month))
     with workspace.engine.connect() as connection:
-        rows = [tuple(row) for row in connection.execute(select)]
-        first, last = connection.execute(months).one()
-    park = workspace.park
-    energy: dict[str, int] = defaultdict(int)
-    others: dict[str, int] = defaultdict(int)
-    gases: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for book, debit, credit, commodity, quality, amount in rows:
-        amount = int(amount)
-        to, (origin, party) = debit.split("/")[1], credit.split("/")[1:3]
-        if book != "physical":
-            for scope, signed in ((to, amount), (origin, -amount)):
-                if scope in ("S1", "S2"):
-                    gases[book, scope][commodity] += signed
-        elif commodity in ("ce_equivalent", "ce_equal", "CNY"):
-            own = "COST" if commodity == "CNY" else "OWN"
-            others[commodity] += amount * ((to == own) - (origin == own))
-        elif origin == "EXT" and party in park.nodes and not park.owner(party):
-            energy[commodity] += amount
-            others["estimated"] += amount if commodity == "electricity" and quality == "estimated" else 0
-        elif origin == "GEN" and commodity == "electricity":
-            others["generated"] += amount
-    sets = gwp_sets(workspace, last or 202501)
-    return ParkTotals(
-        first=first or 0,
-        last=last or 0,
-        energy={name: sections.shown(park, amount, name) for name, amount in sorted(energy.items())},
-        generated=Amount(others["generated"], "Wh"),
-        coal_equivalent=Amount(others["ce_equivalent"], "mgce"),
-        coal_equal=Amount(others["ce_equal"], "mgce"),
-        cost=Amount(others["CNY"], "0.01 CNY"),
-        carbon={key: sets[key[0]].co2e(amounts) for key, amounts in sorted(gases.items()) if key[0] in sets},
-        estimated_electricity=Amount(others["estimated"], "Wh"),
-    )
+        entries = entries_by_month(connection)
+        sets = gwp_sets(workspace, max(entries, default=202501))
+        return park_totals(connection, workspace.park, sets)
 
 
 def verify(workspace: Workspace, *, replay: bool, progress: Progress) -> dict[str, int]:
     """Raises IntegrityError with every entry that does not hold. Returns how many entries and lines do."""
     with workspace.engine.connect() as connection:
         problems = verify_ledger(connection)
-        entries = connection.execute(sa.select(sa.func.count()).select_from(entry)).scalar_one()
-        lines = connection.execute(sa.select(sa.func.count()).select_from(line)).scalar_one()
+        size = ledger_size(connection)
     if replay and not problems:
         problems = replay_postings(workspace, progress)
     if problems:
         raise IntegrityError(*problems)
-    return {"entries": entries, "lines": lines}
+    return size
 
 
 @dataclass(frozen=True)

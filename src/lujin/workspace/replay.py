@@ -9,9 +9,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lujin.accounts.facts import PinnedResolve, park_as_of, reference_as_of
-from lujin.accounts.ledger import IDENTITY, delta, net
-from lujin.accounts.posting import month_lines
+from lujin.accounts import IDENTITY, PinnedResolve, delta, month_lines, net
+from lujin.accounts.facts import park_as_of, reference_as_of
 from lujin.accounts.tables import posted
 from lujin.errors import N_, IntegrityError, Problem
 from lujin.park import Park, from_snapshot

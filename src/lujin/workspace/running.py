@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lujin.accounts import MonthLines, month_lines, post, posted_through
 from lujin.accounts.facts import (
     PinnedResolve,
     park_as_of,
@@ -18,13 +19,11 @@ from lujin.accounts.facts import (
     record_park,
     record_reference,
 )
-from lujin.accounts.ledger import post, posted_through
-from lujin.accounts.posting import MonthLines, month_lines
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import digests, dumps
 from lujin.park.calendar import month_grid
-from lujin.readings.intervals import Event
+from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 import polars as pl
 
 from lujin.park.calendar import month_of, month_start, next_month, previous_month
-from lujin.readings.store import ReadingStore
+from lujin.readings import ReadingStore
 
 # A bad reading right at the border of two months is then seen alike from both.
 EDGE_ROWS = 3
