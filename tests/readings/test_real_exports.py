@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from lujin.errors import MappingError
 from lujin.readings.mapping import Mapping
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -100,9 +101,15 @@ def test_power_of_chinese_pv_stations_among_weather_columns(border: Any, name: s
 
 
 @pytest.mark.parametrize("name", ["LP_G_MV", "LP_PUB_Buero_m", "LP_PUB_Schule_k", "LP_PUB_Schule_m"])
-def test_mixed_offsets_of_german_profiles(border: Any, name: str) -> None:
+def test_mixed_offsets_of_german_profiles(border: Any, tmp_path: Path, name: str) -> None:
     path = real(f"vdi4657_company_profiles/{name}.csv.gz")
     park = border.park(border.meter("L", kind="power", unit="W", alias=(name,)), timezone="Europe/Berlin")
+    text = gzip.decompress(path.read_bytes()).decode()
+    if "[W/MWh]" in text:
+        with pytest.raises(MappingError, match="W/MWh"):
+            border.take(path, park)
+        path = tmp_path / f"{name}.csv"
+        path.write_text(text.replace("[W/MWh]", "[W]", 1), encoding="utf-8")
     taken = border.take(path, park)
     assert len(taken.rows) == 35_040
     assert taken.rows["value"].sum() / 4_000 == pytest.approx(1000.0, abs=0.005)
