@@ -214,6 +214,18 @@ def test_limestone_counts_where_it_enters_a_process(sketch):
     assert balance.net("A/S1/limestone", "regulatory", "CO2f") == 439_700_000
 
 
+def test_power_of_a_neighbours_boiler_house_is_named(sketch):
+    """It counts with the grid's factor although no grid saw it; the regulatory rule is the nation's for all."""
+    made = sketch().node("CHP", "chp", "OP").node("PV", "pv", "B")
+    made.flow("CHP", "OP", made.in_month(9 * GWH)).flow("PV", "A", made.in_month(GWH))
+    balance = made.flow("OP", "A", made.in_month(4 * GWH)).flow("GRID", "A", made.in_month(GWH)).balance()
+    (said,) = [text for text in balance.said("warning") if "makes it from fuel" in text]
+    assert said.startswith("A: power bought from OP")
+    without = sketch().node("PV", "pv", "B")
+    without.flow("PV", "A", without.in_month(GWH)).flow("B", "A", without.in_month(GWH))
+    assert not any("makes it from fuel" in text for text in without.balance().said("warning"))
+
+
 @pytest.mark.parametrize("kind", ["boiler", "chp"])
 @pytest.mark.parametrize("book", ["location", "market", "regulatory"])
 def test_limestone_that_cleans_flue_gas_counts(sketch, kind, book):

@@ -13,7 +13,7 @@ import numpy as np
 from lujin.accounts import rules as rule
 from lujin.accounts.choose import Segment, listed
 from lujin.accounts.claims import Cells, Claimed, shares_of
-from lujin.accounts.flows import Leg, Split, grouped_legs, resold
+from lujin.accounts.flows import RENEWABLE, Leg, Split, grouped_legs, resold
 from lujin.accounts.lines import Book
 from lujin.accounts.pack import ElectricityRules, Exports, FuelRules, HeatRules, Pack, ProcessRules
 from lujin.accounts.poster import Convert, Poster
@@ -36,6 +36,8 @@ def post_carbon(poster: Poster, pack: Pack, book: Book, claimed: Mapping[str, Se
         _post_market(poster, pack.electricity, book, claimed)
     elif pack.electricity:
         _post_grid_average(poster, pack.electricity, book, claimed)
+    if pack.electricity and pack.electricity.exports == "resale":
+        poster.problems.extend(_fuel_power(poster))
 
 
 # ---------------------------------------------------------------- what counts of the flows of an enterprise
@@ -288,6 +290,34 @@ def _post_market(
     (incoming, bought), *deducted = counted
     left = Split(bought.measured - covered.measured, bought.estimated - covered.estimated)
     _post_electricity(poster, rules, book, legs, [(incoming, left), *deducted])
+
+
+def _fuel_power(poster: Poster) -> list[Problem]:
+    """Power from a neighbour who makes it from fuel counts with the factor of the grid, which it never saw.
+
+    GHG Protocol Scope 2 Guidance 6.11.2 asks for the generator's own factor on a direct line; what of a
+    neighbour's mix was bought can only be traced through the park's flows.
+    """
+    flows = poster.flows
+    makers = {
+        owner
+        for _, subject, owner in flows.generated()
+        if flows.park.nodes[subject.source].kind not in RENEWABLE
+        and flows.carrier(subject).dimension == "electricity"
+    }
+    found: dict[str, set[str]] = defaultdict(set)
+    for leg in _of_dimension(poster, "electricity"):
+        if leg.inward and not leg.direct and leg.account.removeprefix("DUE/") in makers:
+            found[leg.account.removeprefix("DUE/")].add(leg.enterprise)
+    return [
+        Problem(
+            N_("{enterprise}: power bought from {seller}, who makes it from fuel, counts with the grid's factor"),
+            {"enterprise": listed(buyers), "seller": seller},
+            N_("state the plant's own factor beside these books where the buyer relies on them"),
+            severity="warning",
+        )
+        for seller, buyers in sorted(found.items())
+    ]
 
 
 def _post_electricity(
