@@ -92,7 +92,7 @@ def test_file_that_names_no_meter_of_the_park_is_refused_row_by_row(site: Make, 
     strange = register("X77", step=HOUR)
     code, (result,) = imported(lujin, park, park.write(strange, "other.csv"))
     report = result["report"]
-    assert isinstance(report, dict) and code == 0
+    assert isinstance(report, dict) and code == 1
     assert (report["accepted"], report["rejected"]) == (0, len(strange))
     assert report["reasons"] == {"unknown_meter": len(strange)}
     assert not list((park.directory / "mappings").iterdir()), "what fitted nothing is no mapping to keep"
@@ -386,3 +386,14 @@ def test_damaged_park_files_give_problems(site: Make, lujin: Lujin, seed: int) -
             assert code in (0, 1), (name, verb[0], said, errors)
         (park.directory / name).write_bytes(kept[name])
     assert lujin("verify", park.directory)[0] == 0
+
+
+def test_file_of_which_no_row_can_be_read_ends_with_exit_code_1(lujin: Lujin, site: Make) -> None:
+    park = site(text=ONE)
+    path = park.write([], "wrong.csv")
+    path.write_text(
+        "meter,time,value\nM1,2025-07-01 00:00,1\nM9,2025-07-01 00:15,2\n".replace(",1\n", ",x\n"), "utf-8"
+    )
+    code, said, _ = lujin("import", park.directory, path, "--mapping", "guess")
+    assert code == 1
+    assert "wrong.csv" in said

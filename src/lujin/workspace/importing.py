@@ -67,7 +67,10 @@ class FileResult:
 
     @property
     def failed(self) -> bool:
-        return bool(self.problems)
+        """Whether nothing at all could be taken from the file."""
+        if self.report is None or not self.report.rejected:
+            return bool(self.problems)
+        return not (self.report.accepted or self.report.already_known or self.report.corrects)
 
     def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
         return {
