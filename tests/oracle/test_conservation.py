@@ -130,6 +130,25 @@ def test_standard_coal_of_the_park_is_that_of_its_fence(posted: Posted, month: i
     assert 0 < plant < fuel / 2
 
 
+def test_the_totals_of_the_park_are_the_sum_of_its_statements(posted: Posted) -> None:
+    totals = posted.workspace.totals().as_dict()
+    found: dict[str, int] = defaultdict(int)
+    for month in MONTHS:
+        for enterprise in sorted({x.enterprise for x in posted.select(month=month)}):
+            said = posted.workspace.statement(enterprise, month, "location").as_dict()
+            for name in ("coal_equivalent", "coal_equal"):
+                found[name] += int(said[name]["base"])
+            found["cost"] += int(said["cost_total"]["base"])
+            for book in said["books"]:
+                for scope in ("1", "2"):
+                    found[f"{book['book']}/S{scope}"] += int(book[f"scope{scope}_co2e"]["base"])
+    for name in ("coal_equivalent", "coal_equal", "cost"):
+        assert int(totals[name]["base"]) == found[name]
+    for book in BOOKS:
+        for scope in ("S1", "S2"):  # CO2e is rounded once per statement
+            assert abs(int(totals["carbon"][f"{book}/{scope}"]["base"]) - found[f"{book}/{scope}"]) <= 100
+
+
 @each_month
 @pytest.mark.parametrize("book", BOOKS)
 def test_scope_2_of_transfers_inside_the_park_can_be_eliminated(posted: Posted, month: int, book: str) -> None:
