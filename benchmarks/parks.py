@@ -121,6 +121,10 @@ def _prices() -> Iterator[str]:
                 f"山东,全省 incl. 青岛 济南,工商业两部制,110kV,energy_price,{period},{month},,,=,{value},CNY/kWh,"
                 f"2025-{month:02}-01,2025-{month:02}-{last},benchmark,unverified,,"
             )
+    yield (
+        "山东,全省,工商业两部制,110kV,demand_charge,,,,,=,35.2,CNY/kW.month,"
+        "2026-08-01,2026-08-31,benchmark,unverified,,as before August"
+    )
 
 
 def write_parquet(path: Path, meters: int, first: datetime, days: int) -> int:

@@ -333,8 +333,10 @@ class Oracle:
         return Decimal(row["value"])
 
     def price(self, connection: Mapping[str, Any], on: date, period: str) -> Decimal:
-        """CNY/kWh: ratio × (flat price without funds), rounded to 0.01 fen, plus funds."""
+        """CNY/kWh: flat as printed, else ratio × (flat price without funds), rounded to 0.01 fen, plus funds."""
         flat = self.tariff(connection, "energy_price", on, "flat")
+        if period == "flat":
+            return flat
         funds = Decimal("0.02766875")
         ratio = {"valley": "0.38", "flat": "1", "peak": "1.7", "super_peak": "2.125"}[period]
         moved = (Decimal(ratio) * (flat - funds)).quantize(Decimal("0.0001"), ROUND_HALF_UP)

@@ -227,11 +227,11 @@ def test_guangdong_tables_are_taken_as_printed_and_follow_from_ratio_and_funds(
 
 
 def test_a_derived_flat_price_makes_every_period_unverified() -> None:
-    """Zhaoqing 2026-10: flat 0.7190 is arithmetic on two rows; its periods come from the ratios."""
+    """Zhaoqing 2026-10: flat 0.7190 is arithmetic on two rows and stands; the others come from the ratios."""
     prices = energy_prices(REFERENCE, WINGS, date(2026, 10, 15))
     assert {p: price.value for p, price in prices.items()} == {
         "valley": Decimal("0.29036875"),
-        "flat": Decimal("0.71896875"),
+        "flat": Decimal("0.719"),
         "peak": Decimal("1.20296875"),
         "super_peak": Decimal("1.49676875"),
     }

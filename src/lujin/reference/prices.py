@@ -7,7 +7,7 @@ agency price and what goes with it; the ``component_role`` rows say which compon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
@@ -144,11 +144,14 @@ def _published(printed: tuple[Row, ...], left_out: tuple[Row, ...]) -> Mapping[s
 def _from_flat(
     flat: Row, left_out: tuple[Row, ...], ratios: tuple[Row, ...], fixed: tuple[Row, ...], step: Row | None
 ) -> Mapping[str, Price]:
-    """round(ratio × (flat − fixed)) + fixed."""
+    """round(ratio × (flat − fixed)) + fixed; the flat price itself stands as it is printed."""
     constant = tuple(Component(row.values["item"], "fixed", row.value, row) for row in fixed)
     whole = flat.value + sum((row.value for row in left_out), Decimal(0))
     floating = Component("energy_price", "floating", whole - sum_of(constant), flat)
-    return _priced(ratios, (floating,), constant, step, "ratio")
+    prices = dict(_priced(ratios, (floating,), constant, step, "ratio"))
+    if "flat" in prices:
+        prices["flat"] = replace(prices["flat"], value=whole)
+    return MappingProxyType(prices)
 
 
 @lru_cache(maxsize=1024)
