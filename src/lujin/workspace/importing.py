@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lujin.errors import N_, InputError, Problem, Translate, as_written
-from lujin.park import Park
-from lujin.park import digest as park_digest
 from lujin.readings import (
     SCHEMA,
     ColumnGuess,
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".gz", ".xlsx", ".xlsm", ".xls", ".parquet", ".arrow", ".feather", ".ipc")
 RECOVERY_BLOCK = 1_000  # meters
+COUNTED = ("read", "accepted", "already_known", "corrects", "conflicts", "rejected", "empty")
 GUESS = "guess"  # as ``mapping``: pass over saved mappings
 _ARRIVED: dict[str, pl.DataType | type[pl.DataType]] = {
     "month": pl.Int32,
@@ -174,13 +173,27 @@ def _extent(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("month", "meter").agg(times).select(list(_ARRIVED))
 
 
+@dataclass(frozen=True, eq=False)
+class _Arrival:
+    """One file on its way in. ``before``: the last arrival of the very same bytes; ``reads``: see ``_reads``."""
+
+    file: Path
+    digest: str
+    before: sources.Source | None
+    intake: Intake
+    reads: str
+    started: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
 def _import_file(
     workspace: Workspace, file: Path, mapping: str | None, dry_run: bool, started: float, progress: Progress
 ) -> FileResult:
-    engine = workspace.engine
     with _opened(file) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    before = sources.find_by_digest(engine, digest)
     intake = parse_file(
         file,
         workspace.park,
@@ -188,30 +201,49 @@ def _import_file(
         mapping=_named(workspace, mapping),
         mappings=None if mapping == GUESS else workspace.mappings,
     )
-    reads = _reads(intake, workspace.park)
-    if before is not None and before.counts.get("rejected") == 0 and before.mapping.get("reads") == reads:
-        report = ImportReport(
-            file=file.name,
-            mapping=intake.mapping.name,
-            read=before.counts["read"],
-            already_known=before.counts["read"] - before.counts["empty"],
-            empty=before.counts["empty"],
-        )
-        return FileResult(file, report, same_as=before.number, seconds=time.perf_counter() - started)
+    before = sources.find_by_digest(workspace.engine, digest)
+    arrival = _Arrival(file, digest, before, intake, _reads(intake, workspace.park_digest), started)
+    if before is not None and before.counts.get("rejected") == 0 and before.mapping.get("reads") == arrival.reads:
+        return _known_already(arrival, before)
     known = _Known(workspace.store, workspace.park.timezone)
+    judge = _judge(workspace.store, known, workspace.park.timezone, before)
     tally = Tally(intake)
     if dry_run:
-        judge = _judge(workspace.store, known, workspace.park.timezone, before)
         for batch in _watched(intake, progress):
             tally.add(batch, judge(batch.rows))
-        return FileResult(file, tally.report(time.perf_counter() - started), guessed=intake.guessed)
+        return FileResult(file, tally.report(arrival.seconds), guessed=intake.guessed, seconds=arrival.seconds)
+    return _take_in(workspace, arrival, judge, tally, progress)
+
+
+def _known_already(arrival: _Arrival, before: sources.Source) -> FileResult:
+    """Every row of the file was read in the same way before."""
+    counts = before.counts
+    report = ImportReport(
+        file=arrival.file.name,
+        mapping=arrival.intake.mapping.name,
+        read=counts["read"],
+        already_known=counts["read"] - counts["empty"],
+        empty=counts["empty"],
+    )
+    return FileResult(arrival.file, report, same_as=before.number, seconds=arrival.seconds)
+
+
+def _take_in(
+    workspace: Workspace,
+    arrival: _Arrival,
+    judge: Callable[[pl.DataFrame], pl.DataFrame],
+    tally: Tally,
+    progress: Progress,
+) -> FileResult:
+    """Number the arrival, store its readings in one commit, then close it with what it touched."""
+    engine, file, intake = workspace.engine, arrival.file, arrival.intake
     now = workspace.now()
-    number = sources.register(engine, file.name, digest, now, {"name": intake.mapping.name, "reads": reads})
+    noted = {"name": intake.mapping.name, "reads": arrival.reads}
+    number = sources.register(engine, file.name, arrival.digest, now, noted)
     rejects = workspace.inbox / "rejected" / f"{number}-{file.name}.csv"
     arrived: list[pl.DataFrame] = []
     try:
         with RejectFile(rejects) as rejected:
-            judge = _judge(workspace.store, known, workspace.park.timezone, before)
             batches = _watched(intake, progress)
             frames = _frames(batches, judge, tally, rejected, arrived, number, now, workspace.park.timezone)
             stored = workspace.store.append(_nonempty(frames), number)
@@ -220,37 +252,22 @@ def _import_file(
             rejects.unlink(missing_ok=True)
             sources.abandon(engine, number, "failed", now)
         raise
-    report = tally.report(time.perf_counter() - started, rejects)
-    counts = {
-        "read": report.read,
-        "accepted": report.accepted,
-        "already_known": report.already_known,
-        "corrects": report.corrects,
-        "conflicts": report.conflicts,
-        "rejected": report.rejected,
-        "empty": report.empty,
-    }
+    report = tally.report(arrival.seconds, rejects)
     touched = pl.DataFrame(schema=TOUCHED)
     if stored:
         merged = pl.concat(arrived).group_by("month", "meter").agg(pl.col("first").min(), pl.col("last").max())
         touched = touched_months(merged.sort("month", "meter"), number, workspace.store, _registers(workspace))
-    sources.commit(engine, number, counts, touched, now)
+    sources.commit(engine, number, {name: getattr(report, name) for name in COUNTED}, touched, now)
     if intake.guessed and report.accepted:
         mappings.save(replace(intake.mapping, name=_free_name(workspace.mappings, file)), workspace.mappings)
-    return FileResult(
-        file,
-        report,
-        guessed=intake.guessed,
-        source=number,
-        same_as=before.number if before else None,
-        seconds=time.perf_counter() - started,
-    )
+    same_as = arrival.before.number if arrival.before else None
+    return FileResult(file, report, (), intake.guessed, number, same_as, arrival.seconds)
 
 
-def _reads(intake: Intake, park: Park) -> str:
+def _reads(intake: Intake, park_digest: str) -> str:
     """How the bytes of the file become readings: the digest of column mapping and park description."""
     mapping = mappings.dumps(replace(intake.mapping, name=""))
-    return hashlib.sha256(f"{mapping}\n{park_digest(park)}".encode()).hexdigest()
+    return hashlib.sha256(f"{mapping}\n{park_digest}".encode()).hexdigest()
 
 
 def _judge(
