@@ -135,7 +135,7 @@ def test_a_month_without_prices_posts_energy_but_no_cost(sketch):
         text for text in balance.said("error") if text.startswith("A: no factor for electricity on 2026-10-01")
     ]
     row = "广东,粤东,工商业单一制,35kV,energy_price,flat,,,,=,?,CNY/kWh,2026-10-01,2026-10-31,?,verified,,"
-    assert any(f"lujin restate PARK --month 2026-10\n  {row}" in text for text in errors)
+    assert any(f"lujin run PARK\n  {row}" in text for text in errors)
 
 
 # ------------------------------------------------------------------------------------------ basic charge

@@ -62,11 +62,9 @@ class _Missing:
 
     def problem(self, carrier: str) -> Problem:
         none = self.row and "candidates" in self.reason.params and "count" not in self.reason.params
-        remedy = N_("then post them with: lujin restate PARK --month {month}")
+        remedy = N_("then post them with: lujin run PARK")
         if none:
-            remedy = N_(
-                "add a row like this to reference/tariffs.csv, then: lujin restate PARK --month {month}\n  {row}"
-            )
+            remedy = N_("add a row like this to reference/tariffs.csv, then: lujin run PARK\n  {row}")
         return Problem(
             N_("{enterprise}: no factor for {carrier} on {date}, these lines are not posted: {reason}"),
             {

@@ -65,6 +65,12 @@ def record_reference(connection: Connection, rows: Iterable[Row], recorded_at: d
     return len(events)
 
 
+def reference_changed_at(connection: Connection) -> datetime | None:
+    """When a row last came into the reference or went; None before the first."""
+    newest = sa.select(reference_event.c.recorded_at).order_by(reference_event.c.number.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
+
+
 def _store_rows(connection: Connection, rows: Sequence[Row], recorded_at: datetime) -> None:
     select = sa.select(reference_row.c.id, reference_row.c.digest)
     known = {row.id: row.digest for row in connection.execute(select)}

@@ -42,6 +42,8 @@ POSTED_SCHEMA: Mapping[str, pl.DataType] = {
     "source": pl.Int64(),
     "park_digest": pl.String(),
     "choices_digest": pl.String(),
+    "lacking": pl.Boolean(),
+    "recorded_at": pl.Datetime("us", "UTC"),
 }
 _FEW = 500
 _RECORD = np.dtype([("key", "V32"), ("day", ">i4"), ("amount", ">i8")])
@@ -186,6 +188,7 @@ def post(
     park_digest: Mapping[str, str],
     input_digest: Mapping[str, str],
     choices_digest: str = "",
+    lacking: bool = False,
 ) -> list[EntryId]:
     """Bring the month of ``enterprises`` to ``lines``; returns the ids of the entries written.
 
@@ -193,7 +196,8 @@ def post(
     (enterprise, book) gets at most one entry; where nothing changed there is none, and an enterprise of
     ``enterprises`` without lines has what was posted before reversed. ``source`` is the last arrival the lines
     know; ``reason`` (see REASONS) says why a month already posted changes, one or per enterprise; a first entry
-    is ``initial`` by itself. ``packs`` is by book, the digests are by enterprise.
+    is ``initial`` by itself. ``packs`` is by book, the digests are by enterprise. ``lacking``: lines are left
+    out because a factor or price is missing.
     """
     _check(lines, month, enterprises)
     versions = _versions(connection, month, enterprises, recorded_at)
@@ -225,6 +229,7 @@ def post(
             "source": [source] * len(names),
             "park_digest": [park_digest.get(name, "") for name in names],
             "choices_digest": [choices_digest] * len(names),
+            "lacking": [int(lacking)] * len(names),
             "recorded_at": [recorded_at] * len(names),
         },
     )
@@ -343,14 +348,17 @@ def _add_keys(connection: Connection, keys: pl.DataFrame) -> None:
 
 
 def posted_through(connection: Connection) -> pl.DataFrame:
-    """Per (month, enterprise) what the newest posting knew: arrival number, park and choices digest."""
+    """Per (month, enterprise) what the newest posting knew: arrival number, park and choices digest, whether a
+    factor was missing, and when it was recorded.
+    """
     newest = sa.select(sa.func.max(posted.c.number)).group_by(posted.c.month, posted.c.enterprise)
     rows = connection.execute(
         sa.select(*(posted.c[name] for name in POSTED_SCHEMA))
         .where(posted.c.number.in_(newest))
         .order_by(posted.c.month, posted.c.enterprise)
     )
-    return pl.DataFrame([tuple(row) for row in rows], schema=POSTED_SCHEMA, orient="row")
+    known = [(*row[:5], bool(row.lacking), row.recorded_at) for row in rows]
+    return pl.DataFrame(known, schema=POSTED_SCHEMA, orient="row")
 
 
 def balances(connection: Connection, enterprise: str, as_of: datetime | None = None) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from lujin.database import Instant, Integer64, Json, append_only, metadata
 from lujin.migrations.seal import seal_sql
 
 BOOKS = ("physical", "embodied", "location", "market", "regulatory")
-REASONS = ("initial", "late_reading", "correction", "park_change", "restatement")
+REASONS = ("initial", "late_reading", "correction", "park_change", "late_factor", "restatement")
 QUALITIES = ("measured", "estimated")
 KEY = ("debit", "credit", "commodity", "period", "quality", "rule", "factor", "subject")
 
@@ -102,6 +102,7 @@ for _dialect in ("sqlite", "postgresql"):
         sa.event.listen(line, "after_create", _ddl.execute_if(dialect=_dialect))
 
 # Up to which arrival, park and choice a month of an enterprise is posted, whether or not lines came of it.
+# ``lacking``: lines were left out because a factor or price was missing.
 posted = append_only(
     sa.Table(
         "posted",
@@ -112,7 +113,9 @@ posted = append_only(
         sa.Column("source", sa.Integer, nullable=False),
         sa.Column("park_digest", sa.Text, nullable=False),
         sa.Column("choices_digest", sa.Text, nullable=False),
+        sa.Column("lacking", sa.Integer, nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("lacking IN (0, 1)", name="lacking_flag"),
         _month_valid(),
         sa.Index("ix_posted_month_enterprise_number", "month", "enterprise", "number"),
         sqlite_strict=True,

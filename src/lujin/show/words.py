@@ -57,6 +57,7 @@ REASONS: Mapping[str, str] = {
     "late_reading": N_("late readings"),
     "correction": N_("corrected readings"),
     "park_change": N_("park changed"),
+    "late_factor": N_("missing factor supplied"),
     "restatement": N_("restatement"),
 }
 STATES: Mapping[str, str] = {

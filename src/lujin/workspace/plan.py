@@ -57,13 +57,15 @@ def plan(
     posted: pl.DataFrame,
     meter_ids: Mapping[int, str],
     corrections: frozenset[int] = frozenset(),
+    supplied: frozenset[tuple[int, str]] = frozenset(),
     month: int | None = None,
 ) -> list[Work]:
     """The work that brings every posting up to the facts.
 
     ``digests``: enterprise → digest of its part of the park. ``touched``: (month, meter key, source), the last
     source that touched each pair. ``posted``: (month, enterprise, source, park_digest), the last posting.
-    ``corrections``: the sources that correct earlier readings. Only ``month`` if given. Order does not matter:
+    ``corrections``: the sources that correct earlier readings. ``supplied``: (month, enterprise) posted without
+    a factor that may be there now. Only ``month`` if given. Order does not matter:
     the same facts give the same work.
     """
     owners = enterprises_of_meters(park)
@@ -88,6 +90,7 @@ def plan(
                 reason := _reason(
                     done.get((at, enterprise)), newest.get((at, enterprise), 0), digests[enterprise], corrections
                 )
+                or ("late_factor" if (at, enterprise) in supplied else "")
             )
         }
         if reasons:

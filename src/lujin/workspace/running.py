@@ -18,6 +18,7 @@ from lujin.accounts.facts import (
     record_completeness,
     record_park,
     record_reference,
+    reference_changed_at,
 )
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
@@ -103,9 +104,12 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
         digests = enterprise_digests(workspace)
         with workspace.engine.connect() as connection:
             posted = posted_through(connection)
+            supplied = _supplied(posted, reference_changed_at(connection))
         touched = touched_since(workspace.engine, 0)
         ids = {key: name for name, key in workspace.meter_keys().items()}
-        work = plan(workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), month)
+        work = plan(
+            workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), supplied, month
+        )
         reports = _post_all(workspace, work, reference, digests, now, progress, renew=False)
     return RunReport(reports, time.perf_counter() - started, now)
 
@@ -141,6 +145,14 @@ def _record_facts(workspace: Workspace, now: datetime) -> Reference:
             record_park(connection, dumps(workspace.park), workspace.park_digest, now)
         record_reference(connection, rows, now)
     return Reference(rows)
+
+
+def _supplied(posted: pl.DataFrame, changed: datetime | None) -> frozenset[tuple[int, str]]:
+    """Postings that lacked a factor, where the reference has changed since."""
+    if changed is None:
+        return frozenset()
+    again = posted.filter(pl.col("lacking") & (pl.col("recorded_at") < changed))
+    return frozenset(again.select("month", "enterprise").iter_rows())
 
 
 def _corrections(workspace: Workspace, touched: pl.DataFrame) -> frozenset[int]:
@@ -210,6 +222,7 @@ def post_month(
             park_digest={e: digests.get(e, "") for e in work.enterprises},
             input_digest=input_digests(energy.subjects, workspace.park, work.enterprises),
             choices_digest=resolve.digest(),
+            lacking=any(p.severity == "error" for p in lines.problems),
         )
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)

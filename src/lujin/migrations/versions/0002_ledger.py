@@ -74,7 +74,7 @@ def _ledger() -> None:
         _check("line_key", "quality_known", "quality IN ('measured', 'estimated')"),
         sqlite_strict=True,
     )
-    reasons = "'initial', 'late_reading', 'correction', 'park_change', 'restatement'"
+    reasons = "'initial', 'late_reading', 'correction', 'park_change', 'late_factor', 'restatement'"
     books = "'physical', 'embodied', 'location', 'market', 'regulatory'"
     op.create_table(
         "entry",
@@ -129,7 +129,9 @@ def _states() -> None:
         *_texts("enterprise"),
         *_integers("source"),
         *_texts("park_digest", "choices_digest"),
+        *_integers("lacking"),
         _recorded(),
+        _check("posted", "lacking_flag", "lacking IN (0, 1)"),
         _check("posted", "month_valid", _MONTH),
         sqlite_strict=True,
     )
