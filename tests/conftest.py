@@ -1,4 +1,6 @@
-"""Databases for tests: SQLite in a file, and a PostgreSQL server of our own where its programs are installed."""
+"""Databases for tests: SQLite in a file, and a PostgreSQL server of our own where its programs are installed.
+Small file systems to fill up.
+"""
 
 from __future__ import annotations
 
@@ -87,3 +89,26 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     yield open_one
     for engine in opened:
         engine.dispose()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of its own with so many MiB; gone after the test."""
+    disks: list[Path] = []
+
+    def mount(mib: int) -> Path:
+        disk = tmp_path / f"disk{len(disks)}"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(disk)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("no mount command")
+        if done.returncode:
+            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        disks.append(disk)
+        return disk
+
+    yield mount
+    for disk in disks:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

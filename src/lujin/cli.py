@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lujin.arguments import (
+    All,
+    AnyMonth,
+    AsJson,
+    AsOf,
+    Directory,
+    Enterprise,
+    Month,
+    Park,
+    day,
+    enterprise_id,
+    instant,
+    month_number,
+)
 from lujin.disk import write_whole
 from lujin.errors import N_, InputError, Problem
 from lujin.show.text import say_line, type_next
-from lujin.usage import Face, Verb, Verbs, WrongUsage, print_json
+from lujin.usage import Face, Verb, Verbs, WrongUsage, print_json, progress_bar
 
 if TYPE_CHECKING:
     from lujin.lock import Holder
     from lujin.show.words import Words
     from lujin.workspace import Workspace
-    from lujin.workspace.progress import Progress
 
 START, WORK, LOOK = N_("Start"), N_("Main job"), N_("Look")
 ABOUT = N_("lujin 绿金: from meter readings to energy and carbon accounts of every enterprise of a park")
@@ -35,82 +45,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-# One spelling of each parameter, so that verbs agree.
-PARK_HELP = N_("directory of the park, the one with park.toml")
-MONTH_HELP = N_("month, as 2025-06")
-Park = Annotated[Path, typer.Argument(metavar=N_("PARK"), help=PARK_HELP, show_default=False)]
-Directory = Annotated[Path, typer.Argument(metavar=N_("DIRECTORY"), help=N_("where to write"), show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help=N_("machine-readable output; amounts are decimal strings"))]
-Month = Annotated[str, typer.Option("--month", "-m", metavar=N_("MONTH"), help=MONTH_HELP)]
-AnyMonth = Annotated[str | None, typer.Option("--month", "-m", metavar=N_("MONTH"), help=N_("only this month"))]
-Enterprise = Annotated[
-    str, typer.Option("--enterprise", "-e", metavar=N_("ENTERPRISE"), help=N_("enterprise, by id or name"))
-]
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar=N_("TIME"), help=N_("as known at that time, e.g. 2025-08-01T00:00Z")),
-]
-All = Annotated[bool, typer.Option("--all", help=N_("list everything, however long"))]
 
-
-# ------------------------------------------------------------------------------------------- arguments, places
+# ----------------------------------------------------------------------------------------------- places
 
 
 def face_of(ctx: typer.Context) -> Face:
     found = ctx.find_root().obj
     return found if isinstance(found, Face) else Face.of_environment()
-
-
-def month_number(text: str) -> int:
-    """
-    >>> month_number("2025-06")
-    202506
-    """
-    digits = text.replace("-", "").replace("/", "")
-    if len(digits) == 6 and digits.isdecimal() and 1 <= int(digits[4:]) <= 12 and int(digits[:4]) >= 1900:
-        return int(digits)
-    raise WrongUsage(Problem(N_("{text} is not a month"), {"text": text}, N_("write it as 2025-06")))
-
-
-def instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongUsage(
-            Problem(N_("{text} is not an instant"), {"text": text}, N_("write it as 2025-08-01T00:00Z"))
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise WrongUsage(
-            Problem(N_("{text} is not a day"), {"text": text}, N_("write it as 2025-06-30"))
-        ) from None
-
-
-def enterprise_id(workspace: Workspace, text: str) -> str:
-    """An enterprise by its id, its name, or a part of its name that no other has."""
-    nodes = [workspace.park.nodes[name] for name in workspace.park.enterprises()]
-    if any(node.id == text for node in nodes):
-        return text
-    wanted = text.casefold()
-    names = {node.id: (node.name_zh, node.name_en, node.id) for node in nodes}
-    whole = [i for i, said in names.items() if wanted in (name.casefold() for name in said)]
-    found = whole or [i for i, said in names.items() if any(wanted in name.casefold() for name in said[:2])]
-    if len(found) == 1:
-        return found[0]
-    near = found[:5] or get_close_matches(text, names, n=3) or list(names)[:5]
-    listed = ", ".join(f"{i} {names[i][0] or names[i][1]}" for i in near)
-    params = {"enterprise": text, "near": listed, "count": len(found)}
-    if found:
-        message = N_("{count} enterprises are called {enterprise}")
-        raise InputError(Problem(message, params, N_("name one of: {near}")))
-    raise InputError(Problem(N_("there is no enterprise {enterprise}"), params, N_("did you mean: {near}")))
 
 
 def opened(park: Path, face: Face) -> Workspace:
@@ -128,35 +69,6 @@ def words_of(workspace: Workspace, face: Face) -> Words:
     from lujin.show.words import Words
 
     return Words(face.say, workspace.park)
-
-
-@contextmanager
-def progress_bar(face: Face) -> Iterator[Progress]:
-    """A bar on standard error for anything that takes longer than a moment."""
-    from lujin.workspace.progress import silent
-
-    if face.as_json or not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=face.console(error=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(task: str, done: int, total: int) -> None:
-            if task not in tasks:
-                tasks[task] = bar.add_task(face.say(task), total=total)
-            bar.update(tasks[task], completed=done, total=total, visible=done < total)
-
-        yield show
 
 
 # ------------------------------------------------------------------------------------------------------ start

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -27,6 +28,8 @@ from lujin.show.text import width_of, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from lujin.workspace.progress import Progress
 
 WRONG_USAGE, OWN_FAULT, STOPPED = 2, 70, 130
 PIPE_WIDTH = 120  # no table needs more; a terminal's own width counts where there is one
@@ -301,3 +304,32 @@ def _entry(names: str, text: str, left: int) -> list[str]:
     if gap < 1:
         return [f"  {names}", *(" " * left + line for line in said)]
     return [f"  {names}{' ' * gap}{said[0]}", *(" " * left + line for line in said[1:])]
+
+
+@contextmanager
+def progress_bar(face: Face) -> Iterator[Progress]:
+    """A bar on standard error for anything that takes longer than a moment."""
+    from lujin.workspace.progress import silent
+
+    if face.as_json or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=face.console(error=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bar.add_task(face.say(task), total=total)
+            bar.update(tasks[task], completed=done, total=total, visible=done < total)
+
+        yield show
