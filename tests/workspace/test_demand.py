@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lujin.demo import write_demo
@@ -49,3 +51,20 @@ def test_the_demand_line_stays_as_it_was_known(workspace: Workspace) -> None:
     before = workspace.statement("E002", 202501)
     assert before.recorded_at is not None
     assert workspace.statement("E002", 202501, as_of=before.recorded_at).demand == before.demand
+
+
+def test_a_month_without_readings_has_no_demand_and_no_demand_charge(tmp_path: Path) -> None:
+    files = write_demo(tmp_path / "park", enterprises=12, months=1)
+    workspace = open_workspace(files.directory)
+    (connection,) = (c for c in workspace.park.connections.values() if c.enterprise == "E002")
+    assert connection.basis == "demand"
+    flows = {f.id for f in workspace.park.flows.values() if f.connection == connection.id}
+    unheard = [m.id for m in workspace.park.meters.values() if m.flow in flows]
+    for path in (p for p in files.arrivals if p.suffix == ".parquet"):
+        pl.read_parquet(path).filter(~pl.col("meter").is_in(unheard)).write_parquet(path)
+    workspace.import_files(files.arrivals)
+    report = workspace.run()
+    found = workspace.statement("E002", 202501)
+    assert found.demand == ()
+    assert not any(c.item == "demand_charge" for c in found.cost)
+    assert any(f"no reading of connection {connection.id}" in p.text() for p in report.problems)

@@ -199,7 +199,8 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
             continue
         if charge is not None:
             poster.problems.extend(charge.problems)
-            found.append(_charge(poster, bills[members[0]], charge, members))
+            made = _charge(poster, bills[members[0]], charge, members)
+            found += [made] if made else []
     return tuple(found)
 
 
@@ -214,8 +215,13 @@ def _days_of_use(poster: Poster, connection: Connection) -> int | None:
     return None if used == len(poster.out.days) else used
 
 
-def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]) -> Charge:
+def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]) -> Charge | None:
+    """Post the basic charge; None where nothing was heard of the connection, so that its demand is not known."""
     energy = poster.flows.energy
+    unknown = energy.heard is not None and not energy.heard[np.array(rows)].any()
+    if unknown and charge.basis == "demand":
+        poster.problems.append(_no_demand(bill))
+        return None
     quarter = energy.total[np.array(rows)].sum(axis=0)
     peak = int(quarter.argmax())
     demand = Decimal(int(quarter[peak]) * 4) / 1000
@@ -227,12 +233,23 @@ def _charge(poster: Poster, bill: Bill, charge: BasicCharge, rows: Sequence[int]
     if energy.estimated[np.array(rows), peak].any() and charge.basis == "demand":
         cost = Split(cost.estimated, cost.measured)
     pay(poster, replace(bill, item=item), cost, "basic_charge@1", charge.rows)
+    if unknown:
+        return None
     at = energy.grid.slot_start(peak) if quarter[peak] > 0 else None
     connection = poster.flows.park.connections[bill.subject.connection]
     if at is not None and connection.capacity_kva is not None and demand > connection.capacity_kva:
         poster.problems.append(_above_transformer(poster, connection, demand, at))
     return Charge(
         bill.subject.connection, bill.payer, demand, at, billed, charge.unit, charge.price, int(amount[0])
+    )
+
+
+def _no_demand(bill: Bill) -> Problem:
+    return Problem(
+        N_("{enterprise}: no reading of connection {id} in the month, its demand charge is not posted"),
+        {"enterprise": bill.payer, "id": bill.subject.connection},
+        N_("import the readings, then: lujin run PARK"),
+        severity="warning",
     )
 
 

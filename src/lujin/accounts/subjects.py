@@ -51,13 +51,15 @@ class SubjectEnergy:
     ``total`` int64 [subjects, slots] in base units of the carrier, estimates included; ``estimated`` int64
     [subjects, slots], the part of it that is estimated. Where a meter is known to be missing its part of a
     total is not known either; the completeness beside the totals says so. Where a meter that is *subtracted*
-    is missing, the total is too large: all of it counts as estimated there.
+    is missing, the total is too large: all of it counts as estimated there. ``heard`` bool [subjects]: whether
+    any meter of the subject said anything in the month; None: all did.
     """
 
     grid: Grid
     subjects: tuple[Subject, ...]
     total: NDArray[np.int64]
     estimated: NDArray[np.int64]
+    heard: NDArray[np.bool_] | None = None
 
 
 class MeterBlock(Protocol):
@@ -114,13 +116,16 @@ class SubjectSum:
         self._total = np.zeros(shape, dtype=np.int64)
         self._estimated = np.zeros(shape, dtype=np.int64)
         self._unsure: dict[int, NDArray[np.bool_]] = {}
+        self._heard = np.zeros(len(self.subjects), dtype=np.bool_)
 
     def add(self, block: MeterBlock) -> None:
         """Add a block of meters; meters that belong to no flow are passed over."""
         whole: dict[Fraction, list[tuple[int, int]]] = defaultdict(list)
         estimated = np.where(block.flags & bits(Flag.ESTIMATED) != 0, block.amount, 0)
+        heard = (block.flags & bits(Flag.MISSING | Flag.OUTSIDE) == 0).any(axis=1)
         for i, meter in enumerate(block.meters):
             for part in self._parts.get(meter, ()):
+                self._heard[part.row] |= heard[i]
                 if part.coefficient < 0:
                     self._doubt(part, block.flags[i])
                 if part.last - part.first == self.grid.slots:
@@ -136,7 +141,7 @@ class SubjectSum:
             estimated = estimated.copy()
             for row, slots in self._unsure.items():
                 estimated[row, slots] = self._total[row, slots]
-        return SubjectEnergy(self.grid, self.subjects, self._total, estimated)
+        return SubjectEnergy(self.grid, self.subjects, self._total, estimated, self._heard)
 
     def _doubt(self, part: _Part, flags: NDArray[np.uint16]) -> None:
         """A meter to be subtracted that is missing is not zero: what it leaves is no measured amount."""
