@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lujin.accounts.amounts import Amount
+from lujin.accounts.counted import counted_slots
 from lujin.accounts.explanation import Explanation
-from lujin.accounts.subjects import counted_slots
 from lujin.errors import N_
 from lujin.park import Flow, Park, Term, flow_terms
 from lujin.park.calendar import SLOT_SECONDS, Grid, month_grid

@@ -16,6 +16,7 @@ from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
+from lujin.accounts.settle import Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.errors import InputError, Problem
 from lujin.park import Park
@@ -30,7 +31,7 @@ class MonthLines:
 
     ``lines``: see ``lines.SCHEMA``, sorted, keys unique per day. ``problems``: errors are lines that could not
     be posted, warnings concern lines that were. ``charges``: how the basic charges came about. ``rows``: the
-    published rows used. ``packs``: book → pack id.
+    published rows used. ``packs``: book → pack id. ``settlements``: flows that two meters measured.
     """
 
     lines: pl.DataFrame
@@ -38,6 +39,7 @@ class MonthLines:
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
     packs: dict[str, str]
+    settlements: tuple[Settlement, ...] = ()
 
     @property
     def unverified(self) -> tuple[Row, ...]:
@@ -68,18 +70,24 @@ def pack_problems(park: Park) -> list[Problem]:
 
 
 def month_lines(
-    park: Park, energy: SubjectEnergy, resolve: Resolve, enterprises: Collection[str] | None = None
+    park: Park,
+    energy: SubjectEnergy,
+    resolve: Resolve,
+    enterprises: Collection[str] | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> MonthLines:
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
     enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
     money on the last day of the month. Where no published row answers, those lines are left out and a problem
-    says so; the rest goes on. InputError: a pack that does not exist.
+    says so; the rest goes on. Flows with a check meter are settled first, by ``uncertainty`` of the meters (None:
+    ``class_uncertainty``). InputError: a pack that does not exist.
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
-    flows = month_flows(park, energy)
+    settled = settle(park, energy, uncertainty or class_uncertainty(park))
+    flows = month_flows(park, settled.energy)
     days = energy.grid.days
     poster = Poster(flows, Choices(resolve, days, park.factor_date), wanted, LineBook(days))
     periods = period_sums(poster)
@@ -89,6 +97,7 @@ def month_lines(
     charges = post_money(poster, periods)
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
+    poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
     for book in CARBON_BOOKS:
         if book in kept:
             post_carbon(poster, kept[book], book, claimed)
@@ -101,4 +110,5 @@ def month_lines(
         charges,
         used,
         {book: chosen.id for book, chosen in kept.items()},
+        settled.settlements,
     )

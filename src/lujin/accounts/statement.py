@@ -19,6 +19,7 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.settle import Settlement
 from lujin.accounts.statement_parts import (
     AccountLine,
     BookTotal,
@@ -45,7 +46,8 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book.
+    ``books`` sums up every carbon book. ``settlements``: flows that two meters measured; they are worked out
+    again from the readings that the newest entry knew, and added by the workspace.
     """
 
     enterprise: str
@@ -75,6 +77,7 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    settlements: tuple[Settlement, ...] = ()
 
     @property
     def unverified(self) -> tuple[FactorUse, ...]:
@@ -244,12 +247,13 @@ def _demand(connection: Connection, enterprise: str, month: int, as_of: datetime
 
 
 def meters_of(park: Park, enterprise: str) -> tuple[str, ...]:
-    """Physical meters behind every flow that touches the enterprise, in file order."""
+    """Physical meters behind every flow that touches the enterprise, check meters too, in file order."""
     flows = {
         flow.id for flow in park.flows.values() if enterprise in (park.owner(flow.source), park.owner(flow.target))
     }
     found: set[str] = set()
     open_ends = [meter.id for meter in park.meters.values() if meter.flow in flows]
+    open_ends += [t.check_meter for t in park.transfers if t.flow in flows and t.check_meter]
     while open_ends:
         name = open_ends.pop()
         if name not in found:

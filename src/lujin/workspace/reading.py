@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from lujin.park.calendar import month_grid, month_of
 from lujin.readings import SCHEMA, Energy
 from lujin.readings.sources import pending, sources, touched_since
 from lujin.reference import Reference
+from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.plan import plan
 from lujin.workspace.progress import Progress
@@ -46,7 +47,10 @@ def statement(
 ) -> Statement:
     sets = gwp_sets(workspace, month)
     with workspace.engine.connect() as connection:
-        return statements.statement(connection, workspace.park, enterprise, month, book, as_of=as_of, gwp=sets)
+        found = statements.statement(connection, workspace.park, enterprise, month, book, as_of=as_of, gwp=sets)
+    if found.recorded_at is None:
+        return found
+    return replace(found, settlements=settlements(workspace, month, enterprise, found.recorded_at))
 
 
 def gwp_sets(workspace: Workspace, month: int) -> Mapping[str, GwpSet]:
