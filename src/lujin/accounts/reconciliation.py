@@ -6,7 +6,7 @@ Model: m = x + e, e ~ N(0, Σ), Σ = diag(σ²), A x = c. All arrays float64; ro
 References
 ----------
 Mah, R. S. H. and Tamhane, A. C. (1982): Detection of gross errors in process data. AIChE J. 28, 828–830.
-Ripps, D. L. (1965): Adjustment of experimental data. Chem. Eng. Prog. Symp. Ser. 61(55), 8–13 (serial elimination).
+Ripps, D. L. (1965): Adjustment of experimental data. Chem. Eng. Prog. Symp. Ser. 61(55), 8–13.
 Serth, R. W. and Heenan, W. A. (1986): Gross error detection and data reconciliation in steam-metering systems.
 AIChE J. 32, 733–742 (iterative measurement test).
 Crowe, C. M. et al. (1983): Reconciliation of process flow rates by matrix projection. AIChE J. 29, 881–888.
