@@ -486,6 +486,9 @@ def verify(
     say_line(face.console(), face.say.fill(text, **{k: f"{v:,}" for k, v in counts.items()}), "green")
 
 
+import lujin.cli_balance  # noqa: E402, F401  its verbs register themselves
+
+
 def main() -> None:
     """Entry point."""
     app()

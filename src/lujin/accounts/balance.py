@@ -22,7 +22,14 @@ from lujin.park import Park
 from lujin.park.calendar import Grid
 
 Verdict = Literal[
-    "closed", "meter", "loss", "not_identifiable", "nothing_likely", "no_time_structure", "not_compared"
+    "closed",
+    "meter",
+    "loss",
+    "not_identifiable",
+    "nothing_likely",
+    "no_time_structure",
+    "losses_unknown",
+    "not_compared",
 ]
 ROUNDS = 3  # faults looked for one after the other
 PLAIN = 0.8  # share of the gap's variance from which a fault is named although uncertainty explains the total

@@ -95,9 +95,8 @@ def networks(park: Park, grid: Grid) -> tuple[Network, ...]:
 def unmetered(park: Park) -> tuple[tuple[str, str, str], ...]:
     """(node, carrier, flow): flows without meter, for which a bus or store cannot be closed."""
     own = flow_terms(park)
-    ends = {(f.target, f.carrier) for f in park.flows.values()} & {
-        (f.source, f.carrier) for f in park.flows.values()
-    }
+    flows = park.flows.values()
+    ends = {(f.target, f.carrier) for f in flows} & {(f.source, f.carrier) for f in flows}
     stores = {storage.node for storage in park.storages}
     return tuple(
         (node, carrier, flow.id)

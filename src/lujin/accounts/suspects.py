@@ -35,6 +35,7 @@ Bools = NDArray[np.bool_]
 Kind = Literal["factor", "offset", "stuck", "loss_share", "loss_constant"]
 
 CLEAR = 3.0  # difference of log-likelihoods; twice that is "strong" on the scale of Kass & Raftery (1995)
+LEAST = 0.1  # share of the gap below which nothing is explained, however sure the trace is there
 STILL = 6  # steps without change from which a meter that else moves is suspected to be stuck
 LISTED = 10  # explanations that are worked out in full
 HEAVY = 30  # meters whose errors within their class are allowed for: those that move most
@@ -121,9 +122,9 @@ def rank(traces: Traces) -> tuple[Fit, ...]:
 
 def alike(ranked: Sequence[Fit]) -> tuple[Fit, ...]:
     """Explanations that the series cannot tell from the best one; none where no fault is likely."""
-    if not ranked or ranked[0].score < CLEAR:
+    if not ranked or ranked[0].score < CLEAR or ranked[0].share < LEAST:
         return ()
-    return tuple(fit for fit in ranked if fit.score > ranked[0].score - CLEAR)
+    return tuple(fit for fit in ranked if fit.score > ranked[0].score - CLEAR and fit.share >= LEAST)
 
 
 def without(traces: Traces, fit: Fit) -> Traces:

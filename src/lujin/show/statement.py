@@ -13,6 +13,7 @@ from lujin.accounts import Amount
 from lujin.accounts.amounts import total
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
+from lujin.show.balance import settlements
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.text import (
     NOTHING,
@@ -51,6 +52,7 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _cost(console, found, words)
     _carbon(console, found, words)
     _completeness(console, found, words)
+    settlements(console, found.settlements, words)
     _restatements(console, found, words)
     _factors(console, found, words)
     _next(console, found, words, park)
