@@ -7,19 +7,21 @@ from hypothesis import strategies as st
 
 from lujin.accounts.reconciliation import critical, eliminate, reconcile
 
-# Heat exchanger with bypass: Narasimhan, S. and Jordache, C. (2000): Data Reconciliation and Gross Error Detection,
-# Gulf Publishing, chapter 1. Measured flows and balances as transcribed in github.com/EDSONCV/dr-ged-benchmarks,
-# data_reconciliation/linear/scilab/P4/P4.sce. Another transcription (github.com/jckantor/MathProg-Solver,
-# examples/DataReconciliation.mod) has 68.45 for stream 2 and no meter on stream 3; the two contradict each other.
+# Heat exchanger with bypass: Narasimhan, S. and Jordache, C. (2000): Data Reconciliation and Gross Error
+# Detection, Gulf Publishing, chapter 1. Measured flows and balances as transcribed in
+# github.com/EDSONCV/dr-ged-benchmarks, data_reconciliation/linear/scilab/P4/P4.sce.
+# Another transcription (github.com/jckantor/MathProg-Solver, examples/DataReconciliation.mod)
+# has 68.45 for stream 2 and no meter on stream 3; the two contradict each other.
 # Variances are 1.
 BYPASS = np.array([[1, -1, -1, 0, 0, 0], [0, 1, 0, -1, 0, 0], [0, 0, 1, 0, -1, 0], [0, 0, 0, 1, 1, -1]], float)
 BYPASS_MEASURED = np.array([101.91, 64.45, 34.65, 64.20, 36.44, 98.88])
 # The book's reconciled flows, known from memory, not re-read; an independent solution below confirms them.
 BYPASS_RECONCILED = [100.22, 64.50, 35.72, 64.50, 35.72, 100.22]
 
-# Steam-metering system of a methanol plant, 28 streams and 11 units: Serth, R. W. and Heenan, W. A. (1986): Gross
-# error detection and data reconciliation in steam-metering systems. AIChE J. 32, 733–742. Flows, standard deviations
-# and balances as transcribed in github.com/EDSONCV/dr-ged-benchmarks, data_reconciliation/linear/scilab/P15/P15.sce.
+# Steam-metering system of a methanol plant, 28 streams and 11 units: Serth, R. W. and Heenan, W. A. (1986):
+# Gross error detection and data reconciliation in steam-metering systems. AIChE J. 32, 733–742. Flows, standard
+# deviations and balances as transcribed in github.com/EDSONCV/dr-ged-benchmarks,
+# data_reconciliation/linear/scilab/P15/P15.sce.
 # unit → (streams in, streams out); the sign of a whole unit does not matter.
 STEAM_UNITS = [
     ((1, 2, 4), (3,)),
@@ -34,10 +36,12 @@ STEAM_UNITS = [
     ((19, 23, 27), (26,)),
     ((20, 26, 28), (8,)),
 ]
-STEAM_MEASURED = """0.875 0.989 108.426 107.799 50.149 110.327 2.201 165.779 0.821 51.779 14.757 67.183 107.734 89.855
-58.554 23.258 31.879 15.843 7.920 10.130 91.047 5.555 2.471 44.687 81.656 82.839 70.685 72.913"""
-STEAM_SIGMA = """0.022 0.025 2.796 2.749 1.332 2.807 0.058 4.101 0.021 1.310 0.372 1.682 2.782 2.297 1.500 0.591 0.818
-0.406 0.196 0.263 2.183 0.136 0.065 1.166 2.137 2.033 1.770 1.806"""
+STEAM_MEASURED = """
+0.875 0.989 108.426 107.799 50.149 110.327 2.201 165.779 0.821 51.779 14.757 67.183 107.734
+89.855 58.554 23.258 31.879 15.843 7.920 10.130 91.047 5.555 2.471 44.687 81.656 82.839 70.685 72.913"""
+STEAM_SIGMA = """
+0.022 0.025 2.796 2.749 1.332 2.807 0.058 4.101 0.021 1.310 0.372 1.682 2.782 2.297 1.500 0.591
+0.818 0.406 0.196 0.263 2.183 0.136 0.065 1.166 2.137 2.033 1.770 1.806"""
 
 
 def steam():

@@ -6,7 +6,7 @@ meter in error leaves its own trace in it:
 ==========  ======================================  ===========================================
 kind        reading                                 trace in r
 ==========  ======================================  ===========================================
-factor      k × true, for some days or all month    σ·x·(1 − 1/k): in proportion to its own flow
+factor      k × true, for some time or all month    σ·x·(1 − 1/k): in proportion to its own flow
 offset      true + c                                σ·c: constant while it lasts
 stuck       the same value for hours                σ·(value − usual), where it stands still
 ==========  ======================================  ===========================================
@@ -37,9 +37,12 @@ Kind = Literal["factor", "offset", "stuck", "loss_share", "loss_constant"]
 CLEAR = 3.0  # difference of log-likelihoods; twice that is "strong" on the scale of Kass & Raftery (1995)
 LEAST = 0.1  # share of the gap below which nothing is explained, however sure the trace is there
 STILL = 6  # steps without change from which a meter that else moves is suspected to be stuck
-LISTED = 10  # explanations that are worked out in full
-HEAVY = 30  # meters whose errors within their class are allowed for: those that move most
+LISTED = 10  # explanations that are listed
+WEIGHED = 300  # explanations of which the share is worked out
+HEAVY = 20  # meters whose errors within their class are allowed for: those that move most
 _EXACT = 1e-6  # share of the gap below which differences are rounding
+_TINY = 1e-12
+_QUIET = 0.05  # least random error per step, as a share of what the class allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +109,24 @@ def rank(traces: Traces) -> tuple[Fit, ...]:
     if not fits:
         return ()
     effective = _effective(gap, max(fits, key=lambda fit: fit.share), steps)
+    scored = sorted((_scored(fit, traces, effective) for fit in fits), key=lambda fit: -fit.score)[:WEIGHED]
     best: dict[tuple[int, int], Fit] = {}
-    for fit in fits:
-        scored = _scored(fit, traces, effective)
+    for fit in scored:
         key = (fit.meter, fit.balance if fit.meter < 0 else 0)
-        if key not in best or scored.score > best[key].score:
-            best[key] = scored
-    found = sorted(best.values(), key=lambda fit: (-fit.score, fit.meter, fit.balance))
-    top = max(found[0].score, 0.0)
-    likely = np.exp([fit.score - top for fit in found])
-    every = float(likely.sum() + np.exp(-top))  # with the hypothesis that there is no fault
-    found = [replace(fit, weight=float(p) / every) for fit, p in zip(found, likely, strict=True)]
-    return tuple(_in_full(traces, fit) for fit in found[:LISTED])
+        if key not in best and (full := _in_full(traces, fit)).share >= LEAST:
+            best[key] = full
+    found = sorted(best.values(), key=lambda fit: (-fit.score, fit.meter, fit.balance))[:LISTED]
+    top = max([fit.score for fit in found], default=0.0)
+    likely = np.exp([fit.score - max(top, 0.0) for fit in found])
+    every = float(likely.sum() + np.exp(-max(top, 0.0)))  # with the hypothesis that there is no fault
+    return tuple(replace(fit, weight=float(p) / every) for fit, p in zip(found, likely, strict=True))
 
 
 def alike(ranked: Sequence[Fit]) -> tuple[Fit, ...]:
     """Explanations that the series cannot tell from the best one; none where no fault is likely."""
-    if not ranked or ranked[0].score < CLEAR or ranked[0].share < LEAST:
+    if not ranked or ranked[0].score < CLEAR:
         return ()
-    return tuple(fit for fit in ranked if fit.score > ranked[0].score - CLEAR and fit.share >= LEAST)
+    return tuple(fit for fit in ranked if fit.score > ranked[0].score - CLEAR)
 
 
 def without(traces: Traces, fit: Fit) -> Traces:
@@ -179,7 +181,7 @@ def _random(traces: Traces, weight: Floats) -> float:
     steps = np.diff(traces.residual * np.sqrt(weight), axis=1)
     both = traces.valid[:, 1:] & traces.valid[:, :-1]
     spread = float(np.median(np.abs(steps[both]))) / 0.6745 / np.sqrt(2) if both.any() else 0.0
-    return max(spread, 1e-6)
+    return max(spread, _QUIET)
 
 
 def _by_meter(gap: _Gap) -> list[Fit]:
@@ -206,29 +208,57 @@ def _sums(gap: _Gap, shapes: Sequence[tuple[int, Floats]]) -> tuple[Floats, Floa
 
 
 def _windows(gap: _Gap, meter: int, kind: Kind, shapes: Sequence[tuple[int, Floats]]) -> list[Fit]:
-    """The whole time, and the run of days that explains most."""
-    traces = gap.traces
-    starts = np.flatnonzero(np.diff(traces.day, prepend=-1))
-    ends = np.append(starts[1:], len(traces.day))
+    """The whole time, and the span that explains most: found among runs of days, then to the step."""
+    traces, steps = gap.traces, len(gap.traces.day)
     products = [gap.products(int(traces.balance[p]), shape) for p, shape in shapes]
-    daily = [sum(np.add.reduceat(x, starts, axis=-1) for x in column) for column in zip(*products, strict=True)]
-    dot, own, cross = (_from_zero(np.asarray(x)) for x in daily)
-    dots = dot[None, :] - dot[:, None]
-    sizes = np.triu(gap.size(own[None, :] - own[:, None], cross[:, None, :] - cross[:, :, None]), 1)
-    if own[-1] <= 0 or sizes[0, -1] <= 1e-12 * own[-1]:
+    sums = _Sums(gap, *(_from_zero(np.asarray(sum(column))) for column in zip(*products, strict=True)))
+    if not sums.told:
         return []
-    found = [_fit(meter, kind, float(dots[0, -1]), float(sizes[0, -1]), gap.whole, 0, len(traces.day))]
-    gain = np.divide(dots**2, sizes, out=np.zeros_like(dots), where=sizes > 1e-9 * own[-1])
-    i, j = divmod(int(np.argmax(gain)), len(dot))
-    if j > i and (i, j) != (0, len(dot) - 1):
-        first, last = int(starts[i]), int(ends[j - 1])
-        found.append(_fit(meter, kind, float(dots[i, j]), float(sizes[i, j]), gap.whole, first, last))
+    found = [_fit(meter, kind, *sums.at(0, steps), gap.whole, 0, steps)]
+    days = np.append(np.flatnonzero(np.diff(traces.day, prepend=-1)), steps)
+    first, last = sums.best(days, days)
+    if last > first:
+        near = np.arange(-int(np.diff(days).max()), int(np.diff(days).max()) + 1)
+        first, _ = sums.best((first + near).clip(0, steps), np.array([last]))
+        first, last = sums.best(np.array([first]), (last + near).clip(0, steps))
+    if last > first and (first, last) != (0, steps):
+        found.append(_fit(meter, kind, *sums.at(first, last), gap.whole, first, last))
     return found
 
 
-def _from_zero(days: Floats) -> Floats:
-    """Sums from the first day up to each day's start."""
-    return np.concatenate([np.zeros((*days.shape[:-1], 1)), np.cumsum(days, axis=-1)], axis=-1)
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums of ``_Gap.products`` of one trace from the first step up to each step [..., steps + 1]."""
+
+    gap: _Gap
+    dot: Floats
+    own: Floats
+    cross: Floats
+
+    @property
+    def told(self) -> bool:
+        """Whether the trace is anything that the heavy meters together are not."""
+        return bool(self.own[-1] > 0 and self.at(0, len(self.own) - 1)[1] > _TINY * self.own[-1])
+
+    def at(self, first: int, last: int) -> tuple[float, float]:
+        size = self.gap.size(self.own[last] - self.own[first], self.cross[:, last] - self.cross[:, first])
+        return float(self.dot[last] - self.dot[first]), float(size)
+
+    def best(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[int, int]:
+        """The span [start, end) whose fit explains most; (0, 0) if none can be told."""
+        later = ends[None, :] > starts[:, None]
+        dots = self.dot[ends][None, :] - self.dot[starts][:, None]
+        alone = self.own[ends][None, :] - self.own[starts][:, None]
+        sizes = self.gap.size(alone, self.cross[:, ends][:, None, :] - self.cross[:, starts][:, :, None])
+        told = later & (alone > _TINY * self.own[-1]) & (sizes > 1e-6 * alone)  # beyond what rounding leaves
+        gain = np.divide(dots**2, sizes, out=np.zeros_like(dots), where=told)
+        i, j = divmod(int(np.argmax(gain)), len(ends))
+        return (int(starts[i]), int(ends[j])) if gain[i, j] > 0 else (0, 0)
+
+
+def _from_zero(values: Floats) -> Floats:
+    """Sums from the first step up to each step."""
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
 
 
 def _losses(gap: _Gap) -> list[Fit]:
