@@ -124,7 +124,8 @@ def _two_ways(flows: Array) -> Array:
     """[2E, B]: what goes along each edge, then what goes against it."""
     both = np.empty((2, *flows.shape))
     np.maximum(flows, 0.0, out=both[0])
-    np.subtract(both[0], flows, out=both[1])
+    with np.errstate(invalid="ignore"):  # an infinite flow has been reported
+        np.subtract(both[0], flows, out=both[1])
     return both.reshape(2 * len(flows), -1)
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,23 @@ class Pattern:
     rank: list[int]
     entry: dict[tuple[int, int], int]
     later: list[list[int]]
+
+    @cached_property
+    def elimination(self) -> list[tuple[int, list[int], list[tuple[int, int, list[tuple[int, int]]]]]]:
+        """Per node k: entries from k; per later neighbour c: c, the entry from it to k, and for each other
+        neighbour r the entries k → r and c → r."""
+        entry = self.entry
+        return [
+            (
+                k,
+                [entry[r, k] for r in self.later[k]],
+                [
+                    (c, entry[k, c], [(entry[r, k], entry[r, c]) for r in self.later[k] if r != c])
+                    for c in self.later[k]
+                ],
+            )
+            for k in self.order
+        ]
 
     def above(self, nodes: Sequence[int]) -> list[int]:
         """The nodes that eliminating ``nodes`` touches, themselves included, in order of elimination."""
@@ -118,41 +136,42 @@ def factorise(shape: Pattern, weight: Array, leaving: Array) -> Factors:
     """
     inverse = np.empty_like(leaving)
     closed: dict[int, NDArray[np.bool_]] = {}
-    scratch = np.empty(leaving.shape[1])
-    for k in shape.order:
-        near = shape.later[k]
-        out = [shape.entry[r, k] for r in near]
-        into = [shape.entry[k, r] for r in near]
-        pivot = leaving[k].copy()
+    scratch, pivot = np.empty(leaving.shape[1]), np.empty(leaving.shape[1])
+    # Rows as a list: indexing an array costs as much as adding a short row
+    rows, exits, inverses = list(weight), list(leaving), list(inverse)
+    multiply, add = np.multiply, np.add
+    sure = list(np.all(leaving > 0, axis=1))
+    for k, out, into in shape.elimination:
+        pivot[:] = exits[k]
         for e in out:
-            pivot += weight[e]
-        if not pivot.all():
-            closed[k] = pivot == 0
-            pivot[closed[k]] = 1.0
-        np.divide(1.0, pivot, out=inverse[k])
+            add(pivot, rows[e], pivot)
+        if not sure[k] and not pivot.all():
+            closed[k] = np.equal(pivot, 0.0)
+            np.putmask(pivot, closed[k], 1.0)
+        np.divide(1.0, pivot, inverses[k])
         for e in out:
-            weight[e] *= inverse[k]
-        gone = np.multiply(leaving[k], inverse[k], out=pivot)
-        for c, e_c in zip(near, into, strict=True):
-            leaving[c] += np.multiply(gone, weight[e_c], out=scratch)
-            for r, e_r in zip(near, out, strict=True):
-                if r != c:
-                    weight[shape.entry[r, c]] += np.multiply(weight[e_r], weight[e_c], out=scratch)
+            multiply(rows[e], inverses[k], rows[e])
+        gone = multiply(exits[k], inverses[k], pivot)
+        for c, e_c, others in into:
+            coming = rows[e_c]
+            add(exits[c], multiply(gone, coming, scratch), exits[c])
+            for e_r, e_rc in others:
+                add(rows[e_rc], multiply(rows[e_r], coming, scratch), rows[e_rc])
     return Factors(weight, inverse, closed)
 
 
 def forward(steps: Steps, factors: Factors, right: Array) -> None:
     """Push ``right`` [rows, columns, B] up the elimination, in place."""
-    scratch = np.empty(right.shape[1:])
+    scratch, rows, passed = np.empty(right.shape[1:]), list(right), factors.passed
     for i, _, near in steps:
         for j, out, _ in near:
-            right[j] += np.multiply(factors.passed[out], right[i], out=scratch)
+            np.add(rows[j], np.multiply(passed[out], rows[i], scratch), rows[j])
 
 
 def backward(steps: Steps, factors: Factors, right: Array) -> None:
     """Turn a ``right`` that went through ``forward`` into the solution, in place."""
-    scratch = np.empty(right.shape[1:])
+    scratch, rows, passed = np.empty(right.shape[1:]), list(right), factors.passed
     for i, k, near in reversed(steps):
         for j, _, into in near:
-            right[i] += np.multiply(factors.passed[into], right[j], out=scratch)
-        right[i] *= factors.inverse[k]
+            np.add(rows[i], np.multiply(passed[into], rows[j], scratch), rows[i])
+        np.multiply(rows[i], factors.inverse[k], rows[i])

@@ -23,7 +23,7 @@ in X. Chen et al., Carbon-aware optimal power flow, arXiv 2308.03240; embodied c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,13 +110,8 @@ def trace(
     block = max(1, min(block, BLOCK_VALUES // (size * gases + len(run.shape.entry) + 1)))
     for first in range(0, steps, block):
         at = slice(first, min(first + block, steps))
-        part = run.block(
-            flows[:, at],
-            source_power[:, at],
-            received if received is None else received[:, at],
-            use if use is None else use[:, at],
-            at,
-        )
+        arrived, used = (None if a is None else a[:, at] for a in (received, use))
+        part = run.block(flows[:, at], source_power[:, at], arrived, used, at)
         carbon = source_carbon[:, :, at]
         for g in range(gases):
             check_numbers(run.errors, network.nodes, carbon[g], first)
@@ -125,19 +120,29 @@ def trace(
         _solve(run, part, carbon, shares[:, at], at, result)
     if run.errors.found:
         raise InputError(*run.errors.problems())
-    held = np.flatnonzero(result.wip.any(axis=0))
-    waiting = [
+    problems = (*run.warnings.problems("warning"), *_waiting(network, wip))
+    return replace(result, problems=problems)
+
+
+def carried(network: Network, flows: Array, traced: Trace) -> tuple[Array, Array]:
+    """Carbon on each edge over all steps: along it [G, E], and against it [G, E]; flows [E, T] as traced."""
+    gases, edges = traced.intensity.shape[0], len(network.edges)
+    along, against = np.empty((gases, edges)), np.empty((gases, edges))
+    for e, (u, v) in enumerate(zip(network.source, network.target, strict=True)):
+        along[:, e] = traced.intensity[:, u] @ np.maximum(flows[e], 0.0)
+        against[:, e] = traced.intensity[:, v] @ np.maximum(-flows[e], 0.0)
+    return along, against
+
+
+def _waiting(network: Network, wip: Array) -> list[Problem]:
+    return [
         Problem(
             N_("{name}: carbon came in but nothing went out; it is kept as work in progress"),
             {"name": network.nodes[i]},
             severity="warning",
         )
-        for i in held
+        for i in np.flatnonzero(wip.any(axis=0)).tolist()
     ]
-    return Trace(
-        result.intensity, energy, result.storage_carbon, result.opening_wip, result.wip,
-        result.emitted, result.used, (*run.warnings.problems("warning"), *waiting),
-    )  # fmt: skip
 
 
 def _drawn(stores: Storages, warnings: Findings) -> tuple[Array, Array]:
@@ -147,24 +152,23 @@ def _drawn(stores: Storages, warnings: Findings) -> tuple[Array, Array]:
     Metered flows can empty a storage further than it was full: the content stays at zero, and it is reported.
     """
     count, steps = stores.discharge.shape
-    shares, energy = np.zeros((count, steps)), np.empty((count, steps + 1))
-    lack = np.zeros((count, steps))
+    shares, energy, lack = np.zeros((count, steps)), np.empty((count, steps + 1)), np.zeros((count, steps))
     for s in range(count):
         keep = 1.0 - float(stores.standing_loss[s])
         gained = (stores.charge[s] * stores.charge_efficiency[s]).tolist()
         taken = (stores.discharge[s] / stores.discharge_efficiency[s]).tolist()
         content = float(stores.opening_energy[s])
-        line = [content]
+        share, line = [0.0] * steps, [content]
         for t, out in enumerate(taken):
             content *= keep
             if out > 0:
-                shares[s, t] = out / content if out < content else 1.0
+                share[t] = out / content if out < content else 1.0
             content += gained[t] - out
             if content < 0:
                 lack[s, t] = -content
                 content = 0.0
             line.append(content)
-        energy[s] = line
+        shares[s], energy[s] = share, line
     size = energy.max(axis=1, initial=0.0) if count else np.zeros(0)
     bad = lack > 1e-9 * size[:, None]
     if bad.any():
@@ -194,7 +198,7 @@ def _solve(run: Run, part: Part, carbon: Array, shares: Array, at: slice, result
             _solve(run, part.cut(cut), carbon[:, :, cut], shares[:, cut], absolute, result)
         return
     factors = factorise(run.shape, part.weight, part.leaving)
-    right = np.ascontiguousarray(carbon.transpose(1, 0, 2))
+    right = np.array(carbon.transpose(1, 0, 2), dtype=np.float64, order="C", copy=True)
     result.emitted[:] += right.sum(axis=(0, 2))
     forward(run.steps, factors, right)
     if count:
@@ -215,5 +219,6 @@ def _solve(run: Run, part: Part, carbon: Array, shares: Array, at: slice, result
             raise loop_error([run.reached(part, k, column)], run.errors.say_step(at.start + column))
     backward(run.steps, factors, right)
     result.used[:] += np.einsum("ngb,nb->gn", right, part.used)
-    right.transpose(0, 2, 1)[part.idle] = 0.0
+    if part.idle.any():
+        right.transpose(0, 2, 1)[part.idle] = 0.0
     result.intensity[:, :, at] = right.transpose(1, 0, 2)
