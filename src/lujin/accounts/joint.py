@@ -33,7 +33,7 @@ class Declared:
     """What a park declares about a plant; each method says which of these it needs.
 
     power_reference, heat_reference: efficiency [1] of separate generation, e_P and e_H.
-    heat_temperature_k: T_m, entropy mean temperature between supply and return [K]; ambient_temperature_k: T_0 [K].
+    heat_temperature_k: T_m, entropy mean between supply and return [K]; ambient_temperature_k: T_0 [K].
     boiler_heat [T]: heat that the boilers gave to steam [unit of the heat].
     shares: share per output, summing to one; power_output: which of them is the power.
     """
@@ -205,9 +205,9 @@ def allocate(name: str, power: ArrayLike, heat: ArrayLike, declared: Declared | 
         boiler = np.broadcast_to(np.asarray(given.boiler_heat, dtype=np.float64), both.shape)
         share[both] = chosen.share(p[both], h[both], replace(given, boiler_heat=boiler[both]))
     elif both.any():
-        # Scaled to the larger of the two, so that neither huge nor tiny energies overflow
-        scale = np.maximum(p[both], h[both])
-        share[both] = chosen.share(p[both] / scale, h[both] / scale, given)
+        # Scaled by a power of two, so that neither huge nor tiny energies overflow, and nothing is rounded
+        scale = -np.frexp(np.maximum(p[both], h[both]))[1]
+        share[both] = chosen.share(np.ldexp(p[both], scale), np.ldexp(h[both], scale), given)
     share = np.clip(share, 0.0, 1.0)
     defined = (p > 0) | (h > 0)
     return Shares(share, np.where(defined, 1.0 - share, 0.0), defined)
@@ -309,8 +309,8 @@ def _parameters(chosen: Method, declared: Declared, heat: Array) -> list[Problem
             )
             for need, value in wrong.items()
         ]
-    check = {exergy: _temperatures, mee_heat_ratio: _boiler, declared_share: _shares}.get(chosen.share)
-    return check(declared, heat) if check else []
+    checks = {"exergy@1": _temperatures, "mee_heat_ratio@1": _boiler, "declared@1": _shares}
+    return checks[chosen.id](declared, heat) if chosen.id in checks else []
 
 
 def _temperatures(declared: Declared, _: Array) -> list[Problem]:
