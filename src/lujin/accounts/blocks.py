@@ -109,7 +109,7 @@ class Run:
         bad = (excess > EXCESS * np.abs(flows)) | (received * flows < 0)
         if bad.any():
             self.errors.add(
-                N_("{name}: more arrives than was sent in step {step} ({count} steps, by up to {worst})"),
+                N_("{name}: more arrives than was sent in step {step} ({count} in all, by up to {worst})"),
                 N_("settle its two meters first"),
                 self.network.edges,
                 bad,
