@@ -107,10 +107,33 @@ def _by_formula(
     boiler = None
     if joint.boiler_efficiency is not None and fuel_kj is not None:
         boiler = fuel_kj * float(joint.boiler_efficiency)
-    share = heat_share(joint, power, net, boiler)
-    parts = {p: np.divide(given[p], heat, out=np.zeros(steps), where=heat > 0) * share for p in heats}
-    parts.update(dict.fromkeys(powers, (1 - share) * (power > 0)))
-    return parts
+    try:
+        share = allocate(joint.method, power, net, stated(joint, boiler))
+    except InputError as error:
+        problems.extend(error.problems)
+        return {}
+    found = {p: _part(given[p], heat) * share.heat for p in heats}
+    found.update({p: _part(given[p] * _KJ_PER_WH, power) * share.power for p in powers})
+    return found
+
+
+def _part(amount: Floats, whole: Floats) -> Floats:
+    return np.divide(amount, whole, out=np.zeros_like(amount), where=whole > 0)
+
+
+def stated(joint: Joint, boiler_kj: Floats | None = None) -> Declared:
+    """What the park states about the plant, as the formulas take it. ``boiler_kj``: heat of the boilers [kJ]."""
+
+    def number(value: Decimal | None) -> float | None:
+        return None if value is None else float(value)
+
+    return Declared(
+        number(joint.power_reference),
+        number(joint.heat_reference),
+        number(joint.heat_temperature_k),
+        number(joint.ambient_temperature_k),
+        boiler_kj,
+    )
 
 
 def _returned(graph: PoolGraph, node: str, amounts: NDArray[np.int64]) -> Floats:
