@@ -215,7 +215,7 @@ def embodied_month(poster: Poster, pack: Pack, opening: Opening) -> EmbodiedMont
     whole = Solution(solution.intensity[:, : len(GASES)], solution.held, solution.loops)
     passed = whole_amounts(graph, moved, whole, carbon)
     problems += [_loop(graph, loop) for loop in solution.loops]
-    if (outside := without_factor(graph, sources)) is not None:
+    if (outside := without_factor(poster, graph, sources)) is not None:
         problems.append(outside)
     return EmbodiedMonth(
         graph,

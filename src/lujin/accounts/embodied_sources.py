@@ -302,16 +302,13 @@ def _heat(poster: Poster, rules: HeatRules, graph: PoolGraph) -> list[Source]:
     ]
 
 
-def without_factor(graph: PoolGraph, sources: Iterable[Source]) -> Problem | None:
+def without_factor(poster: Poster, graph: PoolGraph, sources: Iterable[Source]) -> Problem | None:
     """What comes in from outside and carries nothing here, since no factor is given: it is missing, not zero."""
     counted = {source.row for source in sources}
-    carriers = sorted(
-        {
-            s.carrier
-            for row, s in enumerate(graph.subjects)
-            if row in graph.entry and row not in counted and graph.park.nodes[s.source].kind in OUTSIDE
-        }
-    )
+    moved = np.flatnonzero(poster.flows.days.total.any(axis=1)).tolist()
+    outside = [row for row in moved if graph.park.nodes[graph.subjects[row].source].kind in OUTSIDE]
+    rows = [row for row in outside if row in graph.entry and row not in counted]
+    carriers = sorted({graph.subjects[row].carrier for row in rows})
     if not carriers:
         return None
     return Problem(
