@@ -11,6 +11,7 @@ from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import PinnedResolve
 from lujin.accounts.ledger import (
     IDENTITY,
+    carried,
     delta,
     entries_by_month,
     ledger_size,
@@ -18,6 +19,7 @@ from lujin.accounts.ledger import (
     post,
     posted_through,
 )
+from lujin.accounts.pools import components, may_hold, with_neighbours
 from lujin.accounts.posting import MonthLines, books_of, month_lines
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
@@ -37,14 +39,18 @@ __all__ = [
     "SubjectSum",
     "books_of",
     "canonical_bytes",
+    "carried",
+    "components",
     "delta",
     "entries_by_month",
     "gwp_set",
     "ledger_size",
+    "may_hold",
     "month_lines",
     "net",
     "park_totals",
     "post",
     "posted_through",
     "verify",
+    "with_neighbours",
 ]
