@@ -9,6 +9,7 @@ from lujin.accounts.amounts import Amount, GwpSet, gwp_set
 from lujin.accounts.audit import canonical_bytes, verify
 from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import PinnedResolve
+from lujin.accounts.hourly import HourlyTrace, TraceState
 from lujin.accounts.ledger import (
     IDENTITY,
     carried,
@@ -20,7 +21,7 @@ from lujin.accounts.ledger import (
     posted_through,
 )
 from lujin.accounts.pools import components, may_hold, with_neighbours
-from lujin.accounts.posting import MonthLines, books_of, month_lines
+from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
 from lujin.accounts.totals import ParkTotals, park_totals
@@ -30,6 +31,7 @@ __all__ = [
     "Amount",
     "Explanation",
     "GwpSet",
+    "HourlyTrace",
     "MonthLines",
     "ParkTotals",
     "PinnedResolve",
@@ -37,6 +39,7 @@ __all__ = [
     "Subject",
     "SubjectEnergy",
     "SubjectSum",
+    "TraceState",
     "books_of",
     "canonical_bytes",
     "carried",
@@ -51,6 +54,7 @@ __all__ = [
     "park_totals",
     "post",
     "posted_through",
+    "trace_month",
     "verify",
     "with_neighbours",
 ]
