@@ -22,6 +22,7 @@ from lujin.accounts.ledger import (
 )
 from lujin.accounts.pools import components, may_hold, with_neighbours
 from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
+from lujin.accounts.provenance import as_prov
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
 from lujin.accounts.totals import ParkTotals, park_totals
@@ -40,6 +41,7 @@ __all__ = [
     "SubjectEnergy",
     "SubjectSum",
     "TraceState",
+    "as_prov",
     "books_of",
     "canonical_bytes",
     "carried",
