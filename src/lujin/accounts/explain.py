@@ -6,6 +6,7 @@ caller's ``Sources``, so that an explanation cannot drift from the facts.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from lujin.accounts.explain_embodied import explain_embodied, subjects_of
 from lujin.accounts.explain_meters import Meters, Sources, explain_subject, meters_behind
 from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import stored_rows
-from lujin.accounts.ledger import as_date, stored_keys, stored_lines
+from lujin.accounts.joint import METHODS
+from lujin.accounts.ledger import as_date, net, stored_keys, stored_lines
+from lujin.accounts.pools import with_neighbours
 from lujin.accounts.rules import RULES
 from lujin.accounts.sections import OWN, group, month_text, reference_of, shown
 from lujin.accounts.statement import check_asked
@@ -104,10 +108,15 @@ def explain(
     subjects = [name for name in lines["subject"].unique().sort() if name]
     # Money is posted on the last day of the month, for the whole of it.
     day = None if set(lines["commodity"]) == {"CNY"} else asked.day
+    back: tuple[Explanation, ...] = ()
+    if asked.book == "embodied":
+        back = _traced_back(connection, park, asked, set(lines["account"]), as_of)
+        subjects = sorted({*subjects, *subjects_of(back)})
     behind = meters_behind(park, subjects, asked.month, day, sources) if subjects else None
     children = (
         *_accounts(asked, lines, park),
         *_rules(lines, heads, rows, park),
+        *back,
         *_claims(every, asked, park),
         *(_subjects(subjects, behind) if behind else ()),
     )
@@ -159,6 +168,19 @@ def _lines(every: pl.DataFrame, asked: LineReference) -> pl.DataFrame:
     )
 
 
+def _traced_back(
+    connection: Connection, park: Park, asked: LineReference, accounts: set[str], as_of: datetime | None
+) -> tuple[Explanation, ...]:
+    """Through the lines of all who are joined, back to what was burned and bought. Posted for the whole month."""
+    joined = with_neighbours(park, [asked.enterprise])
+    lines = net(connection, asked.month, joined, as_of).filter(pl.col("book") == "embodied")
+    cut = pl.col("enterprise").str.len_chars() + 1
+    lines = lines.with_columns(pl.col(name).str.slice(cut) for name in ("debit", "credit"))
+    names = {name for factor in lines["factor"].unique() for name in factor.split("+") if name}
+    factors = {name: _factor(row) for name, row in stored_rows(connection, names).items()}
+    return explain_embodied(lines, asked.enterprise, accounts, factors)
+
+
 def _claims(every: pl.DataFrame, asked: LineReference, park: Park) -> Iterator[Explanation]:
     """What green power and certificates cover of purchased electricity: without it the sum cannot be followed."""
     if not asked.account.startswith("S2/electricity"):
@@ -200,8 +222,7 @@ def _rules(
     lines: pl.DataFrame, heads: Mapping[int, Any], rows: Mapping[str, Row], park: Park
 ) -> Iterator[Explanation]:
     for (rule, factor), part in lines.group_by("rule", "factor", maintain_order=True):
-        known = RULES.get(str(rule))
-        formula = known.formula if known else ""
+        formula = _formula(str(rule))
         factors = tuple(_factor(rows[name]) for name in str(factor).split("+") if name)
         yield Explanation(
             "rule",
@@ -209,6 +230,13 @@ def _rules(
             {"rule": rule, "formula": formula},
             (*factors, *_moves(part, heads, park)),
         )
+
+
+def _formula(rule: str) -> str:
+    if (known := RULES.get(rule)) is not None:
+        return known.formula
+    method = METHODS.get(rule)
+    return f"{method.id} · {inspect.getdoc(method.share)}" if method else ""
 
 
 def _factor(row: Row) -> Explanation:

@@ -25,6 +25,11 @@ Kind = Literal[
     "hour",
     "event",
     "reading",
+    "traced",
+    "origin",
+    "carried",
+    "pool",
+    "transfer",
 ]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
+from lujin.accounts.embodied import Opening, embodied_month
+from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
+from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
@@ -18,11 +21,12 @@ from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.settle import Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
-from lujin.errors import InputError, Problem
+from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
 
-CARBON_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+SCOPE_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+CARBON_BOOKS: tuple[Book, ...] = (*SCOPE_BOOKS, "embodied")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,27 +73,55 @@ def pack_problems(park: Park) -> list[Problem]:
     return problems
 
 
+def poster_of(park: Park, energy: SubjectEnergy, resolve: Resolve, wanted: frozenset[str]) -> Poster:
+    days = energy.grid.days
+    choices = Choices(resolve, days, park.factor_date)
+    return Poster(month_flows(park, energy), choices, wanted, LineBook(days))
+
+
+def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: TraceState) -> HourlyTrace:
+    """The month hour by hour, for all enterprises, with the factors that its postings rest on.
+
+    InputError: the park keeps no book ``embodied``, or carbon goes round in a loop without a way out.
+    """
+    kept = books_of(park)
+    if "embodied" not in kept:
+        raise InputError(
+            Problem(
+                N_("the park keeps no book embodied, so that nothing is traced"),
+                {},
+                N_('add embodied = "embodied@1" to [park.packs]'),
+                file="park.toml",
+                field="packs",
+            )
+        )
+    settled = settle(park, energy, class_uncertainty(park)).least
+    poster = poster_of(park, settled, resolve, frozenset(park.enterprises()))
+    return hourly_trace(poster, kept["embodied"], before)
+
+
 def month_lines(
     park: Park,
     energy: SubjectEnergy,
     resolve: Resolve,
     enterprises: Collection[str] | None = None,
+    opening: Opening | None = None,
     uncertainty: Uncertainty | None = None,
 ) -> MonthLines:
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
-    enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
-    money on the last day of the month. Where no published row answers, those lines are left out and a problem
-    says so; the rest goes on. Flows with a check meter are settled first, by ``uncertainty`` of the meters (None:
+    enterprises gives the same lines as all of them; in book ``embodied`` they depend on the subjects of all that
+    are joined to it (``pools.with_neighbours``) and on what those carried over from earlier months (``opening``).
+    Energy, standard coal and carbon are posted per local day, money and what is passed on inside the park on the
+    last day of the month. Where no published row answers, those lines are left out and a problem says so; the
+    rest goes on. Flows with a check meter are settled first, by ``uncertainty`` of the meters (None:
     ``class_uncertainty``). InputError: a pack that does not exist.
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
     settled = settle(park, energy, uncertainty or class_uncertainty(park))
-    flows = month_flows(park, settled.energy)
-    days = energy.grid.days
-    poster = Poster(flows, Choices(resolve, days, park.factor_date), wanted, LineBook(days))
+    poster = poster_of(park, settled.energy, resolve, wanted)
     periods = period_sums(poster)
     post_energy(poster, periods)
     if coal := kept["physical"].coal:
@@ -98,9 +130,15 @@ def month_lines(
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
     poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
-    for book in CARBON_BOOKS:
+    for book in SCOPE_BOOKS:
         if book in kept:
             post_carbon(poster, kept[book], book, claimed)
+    if "embodied" in kept:
+        # What is in dispute is not passed on
+        moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
+        solved = embodied_month(moved, kept["embodied"], opening or {})
+        poster.problems.extend(solved.problems)
+        post_embodied(moved, solved)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}

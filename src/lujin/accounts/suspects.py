@@ -17,7 +17,7 @@ random errors and of constant factors within the uncertainty u of each meter. Th
 of unknown variance, −N/2·ln(RSS), less ½·ln N per free parameter (Schwarz 1978: Estimating the dimension of a
 model. Ann. Stat. 6, 461–464) and the log of the number of spans that were searched, ranks them. N is the effective
 number of hours, n·(1 − ρ)/(1 + ρ) with the autocorrelation ρ of what is left (Bayley & Hammersley 1946). Meters
-within ``CLEAR`` of the best explain the gap equally well: not identifiable. Arrays are float64, time in equal steps.
+within ``CLEAR`` of the best explain the gap equally well: not identifiable. Arrays are float64, steps equal.
 """
 
 from __future__ import annotations
