@@ -489,3 +489,6 @@ def verify(
 def main() -> None:
     """Entry point."""
     app()
+
+
+from lujin import cli_uncertainty  # noqa: E402, F401  (verbs in files of their own)

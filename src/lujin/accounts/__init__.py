@@ -22,6 +22,7 @@ from lujin.accounts.posting import MonthLines, books_of, month_lines
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
 from lujin.accounts.totals import ParkTotals, park_totals
+from lujin.accounts.uncertainty_parts import Uncertainty
 
 __all__ = [
     "IDENTITY",
@@ -35,6 +36,7 @@ __all__ = [
     "Subject",
     "SubjectEnergy",
     "SubjectSum",
+    "Uncertainty",
     "books_of",
     "canonical_bytes",
     "delta",

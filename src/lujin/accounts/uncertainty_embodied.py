@@ -31,7 +31,7 @@ from lujin.accounts.uncertainty import (
 from lujin.accounts.uncertainty_sources import Basis, Rests, lines_of
 
 TOTALS = ("direct", "acquired", "transferred", "final")
-_ENTERS = frozenset({"ATM", "EXT"})
+_KINDS: Mapping[str, str] = {"ATM": "direct", "EXT": "acquired"}  # where carbon enters from
 
 
 class Edge(NamedTuple):
@@ -69,7 +69,7 @@ def carbon_edges(found: pl.DataFrame, weights: Mapping[str, float]) -> Carbon:
 
     Within an enterprise a line is an edge from its credit to its debit account; ATM and EXT enter. A transfer is
     a pair: seller DUE/<buyer> ← pool, buyer pool ← DUE/<seller>, matched by subject, in proportion where one side
-    has several pools. A negative net amount is the move the other way.
+    has several pools. A negative net amount is the move the other way; what goes to EXT or ATM leaves its pool.
     """
     edges: dict[tuple[tuple[str, str], tuple[str, str], str, str], float] = defaultdict(float)
     entering: dict[tuple[str, ...], float] = defaultdict(float)
@@ -79,11 +79,11 @@ def carbon_edges(found: pl.DataFrame, weights: Mapping[str, float]) -> Carbon:
         owner, amount = row["enterprise"], row["amount"] * weights[row["commodity"]]
         debit, credit = row["debit"], row["credit"]
         groups = debit.partition("/")[0], credit.partition("/")[0]
-        if groups[0] in _ENTERS:
+        if groups[0] in _KINDS:
             debit, credit, amount, groups = credit, debit, -amount, (groups[1], groups[0])
-        if groups[1] in _ENTERS:
-            kind = "direct" if groups[1] == "ATM" else "acquired"
-            entering[owner, debit, row["subject"], row["rule"], row["factor"], row["quality"], kind] += amount
+        if groups[1] in _KINDS:
+            rests = row["subject"], row["rule"], row["factor"], row["quality"]
+            entering[owner, debit, credit, *rests] += amount
         elif groups[0] == "DUE":
             sold[owner, debit.partition("/")[2], row["subject"]][owner, credit] += amount
         elif groups[1] == "DUE":
@@ -96,13 +96,16 @@ def carbon_edges(found: pl.DataFrame, weights: Mapping[str, float]) -> Carbon:
         for seller, part in sellers.items():
             for (buyer, pool, quality), amount in buyers.items():
                 edges[seller, (buyer, pool), key[2], quality] += amount * (part / whole if whole else 1.0)
+    for (owner, pool, origin, subject, _, _, quality), amount in entering.items():
+        if amount < 0:
+            edges[(owner, pool), (owner, origin), subject, quality] -= amount
     turned = [Edge(s, t, a, j, q) if a > 0 else Edge(t, s, -a, j, q) for (s, t, j, q), a in edges.items() if a]
     return Carbon(
         tuple(edge for edge in turned if edge.source != edge.target),
         tuple(
-            Entering((owner, pool), amount, subject, rule, factor, quality, kind)
-            for (owner, pool, subject, rule, factor, quality, kind), amount in entering.items()
-            if amount
+            Entering((o, pool), amount, subject, rule, factor, quality, _KINDS[origin.partition("/")[0]])
+            for (o, pool, origin, subject, rule, factor, quality), amount in entering.items()
+            if amount > 0
         ),
     )
 
@@ -189,9 +192,9 @@ def _system(carbon: Carbon, rests: Basis) -> _System:
         outflow[edge.source] += edge.amount
     # A pool that gave more than it got had it from before the month; its uncertainty then is not known now
     opening = {p: out - inflow[p] for p, out in sorted(outflow.items()) if out - inflow[p] > 1e-9 * out}
-    pools = tuple(sorted(p for p in inflow.keys() | outflow.keys() if inflow[p] + opening.get(p, 0.0) > 0))
+    pools = tuple(sorted(inflow.keys() | outflow.keys()))
     place = {pool: i for i, pool in enumerate(pools)}
-    entering = [term for term in carbon.entering if term.pool in place]
+    entering = carbon.entering
     rest = [rests.line(term.rule, term.factor, term.subject, term.quality) for term in entering]
     rest += [Rests((), (("estimate", f"{owner}/{account}"),)) for owner, account in opening]
     rest += [_moved(rests, edge) for edge in edges]
@@ -208,10 +211,13 @@ def _system(carbon: Carbon, rests: Basis) -> _System:
 
 
 def _moved(rests: Basis, edge: Edge) -> Rests:
-    """A transfer rests on its meters. A line without subject is a step of accounting that nothing measures."""
-    if not edge.subject:
-        return Rests((), ())
-    return rests.line("", "", edge.subject, edge.quality)
+    """A transfer rests on its meters. A line without subject is a step of accounting that nothing measures. The
+    allocation of a joint process is a convention, exact unless the park states an uncertainty of it.
+    """
+    measured = rests.line("", "", edge.subject, edge.quality) if edge.subject else Rests((), ())
+    (owner, account), (taker, other) = edge.source, edge.target
+    shared = rests.allocation(f"{owner}/{account}>{taker}/{other}")
+    return Rests(measured.known + shared, measured.unknown)
 
 
 def _into(system: _System, enterprise: str) -> Sparse:

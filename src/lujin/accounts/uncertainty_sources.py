@@ -59,6 +59,11 @@ class Basis:
             return Rests((), (("estimate", subject),))
         return Rests((_known("estimate", subject, found),), ())
 
+    def allocation(self, name: str) -> tuple[tuple[Source, float], ...]:
+        """What the park states of the carbon that one pool gives another, ``E002/WIP/CHP1>E002/WIP/STEAM``."""
+        found = self.table.allocation(name)
+        return () if found is None else (_known("allocation", name, found),)
+
     def subject(self, label: str) -> Rests:
         """Meters behind all flows of a subject; the label is that of ``Subject``."""
         if label not in self._subjects:

@@ -87,8 +87,8 @@ class Uncertainties:
     def estimate(self, subject: str) -> Stated | None:
         return self._one("estimate", subject)
 
-    def allocation(self, node: str) -> Stated | None:
-        return self._one("allocation", node)
+    def allocation(self, name: str) -> Stated | None:
+        return self._one("allocation", name)
 
     def _one(self, kind: str, name: str, parameter: str = "") -> Stated | None:
         asked = (kind, name, parameter)
