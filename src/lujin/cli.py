@@ -491,4 +491,5 @@ def main() -> None:
     app()
 
 
-from lujin import cli_uncertainty  # noqa: E402, F401  (verbs in files of their own)
+from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
+from lujin import cli_uncertainty as cli_uncertainty  # noqa: E402 (its verb joins app)

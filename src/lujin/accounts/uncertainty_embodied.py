@@ -78,6 +78,8 @@ def carbon_edges(found: pl.DataFrame, weights: Mapping[str, float]) -> Carbon:
     for row in found.iter_rows(named=True):
         owner, amount = row["enterprise"], row["amount"] * weights[row["commodity"]]
         debit, credit = row["debit"], row["credit"]
+        if debit.startswith("MEMO/"):  # stands beside the balance
+            continue
         groups = debit.partition("/")[0], credit.partition("/")[0]
         if groups[0] in _KINDS:
             debit, credit, amount, groups = credit, debit, -amount, (groups[1], groups[0])
