@@ -13,6 +13,7 @@ from scipy import sparse
 from lujin.accounts.uncertainty import (
     Contributions,
     Lines,
+    Network,
     Source,
     aggregate,
     covariance,
@@ -196,18 +197,22 @@ def test_finite_differences_confirm_the_sensitivities_of_the_kernel(system, seed
     def solved(delta):
         moved = quantity * (1 + flow_u @ delta)
         outputs = kept + np.bincount(source, weights=moved, minlength=n)
-        return through_kernel(outputs, source, target, moved, direct + direct_u @ delta, **empty)
+        return through_kernel(Network(outputs, source, target, moved, direct + direct_u @ delta), **empty)
 
     outputs = kept + np.bincount(source, weights=quantity, minlength=n)
     follow = outputs_follow(source, quantity, flow_u, n)
-    found = through_kernel(
-        outputs, source, target, quantity, direct, direct_u=direct_u, flow_u=flow_u, output_u=follow
-    )
+    network = Network(outputs, source, target, quantity, direct)
+    given = {"direct_u": direct_u, "flow_u": flow_u, "output_u": follow}
+    found = through_kernel(network, **given)
+    some = sparse.csr_array(rng.integers(-1, 2, (2, m)).astype(float))
+    backwards = through_kernel(network, **given, into=some)
+    scale = max(1.0, float(np.abs(found.carbon).max(initial=0)), float(np.abs(found.intensity).max()))
+    assert backwards.carbon_parts == pytest.approx(some @ found.carbon_parts, abs=1e-9 * scale)
+    assert backwards.carbon == pytest.approx(some @ found.carbon)
     for j in range(k):
         step = np.zeros(k)
         step[j] = 1e-5
         above, below = solved(step), solved(-step)
-        scale = max(1.0, float(np.abs(found.carbon).max(initial=0)), float(np.abs(found.intensity).max()))
         assert (above.intensity - below.intensity) / 2e-5 == pytest.approx(
             found.intensity_parts[:, j], abs=1e-5 * scale
         )
@@ -218,29 +223,19 @@ def test_finite_differences_confirm_the_sensitivities_of_the_kernel(system, seed
 
 def test_a_loop_without_a_way_out_is_named():
     ends = np.array([0, 1]), np.array([1, 0])
-    none = sparse.csr_array((3, 0))
     with pytest.raises(InputError, match="the loop main → boiler has no way out"):
-        through_kernel(
+        Network(
             np.array([2.0, 2.0, 1.0]),
             *ends,
             np.array([2.0, 2.0]),
             np.array([1.0, 0.0, 0.0]),
-            direct_u=none,
-            flow_u=none[:2],
-            names=["main", "boiler", "pv"],
-        )
+            ["main", "boiler", "pv"],
+        ).factored()
 
 
 def test_a_node_that_gives_nothing_is_named():
     none = np.zeros(0, dtype=np.int64)
     with pytest.raises(InputError, match="standby gives nothing out"):
-        through_kernel(
-            np.array([1.0, 0.0]),
-            none,
-            none,
-            np.zeros(0),
-            np.array([1.0, 2.0]),
-            direct_u=sparse.csr_array((2, 0)),
-            flow_u=sparse.csr_array((0, 0)),
-            names=["boiler", "standby"],
-        )
+        Network(
+            np.array([1.0, 0.0]), none, none, np.zeros(0), np.array([1.0, 2.0]), ["boiler", "standby"]
+        ).factored()

@@ -194,7 +194,9 @@ def largest(parts: Contributions, n: int = 3) -> tuple[tuple[Contributor, ...], 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """``intensity`` [n] and ``carbon`` [m]: values, and ``*_parts`` [n, K], [m, K]: standard uncertainties."""
+    """``intensity`` [n] and ``carbon`` of flows [m] or sums of flows [G], with their standard uncertainties
+    ``*_parts`` [n, K], [m, K] or [G, K]; sums come without those of intensities.
+    """
 
     intensity: Floats
     intensity_parts: Floats
@@ -202,46 +204,57 @@ class Traced:
     carbon_parts: Floats
 
 
-def outputs_follow(source: NDArray[np.int64], quantity: Floats, flow_u: Sparse, nodes: int) -> Floats:
+def outputs_follow(source: NDArray[np.int64], quantity: Floats, flow_u: Sparse, nodes: int) -> Sparse:
     """[n, K]: what the meters of its flows bring to a node's output X_k = y_k + Σ_j f_kj, final use y_k exact."""
     scatter = matrix((nodes, len(quantity)), source, np.arange(len(quantity)), quantity)
-    return np.asarray((scatter @ flow_u).todense())
+    return sparse.csr_array(scatter @ flow_u)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The linear system (diag(X) − Fᵀ) q = b. ``outputs`` X [n, units]; flow e brings ``quantity`` F_e [units]
+    from node ``source`` to ``target`` [m]; ``direct`` b [n, mg].
+    """
+
+    outputs: Floats
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    quantity: Floats
+    direct: Floats
+    names: Sequence[str] = ()
+
+    def factored(self) -> Any:
+        """A = diag(X) − Fᵀ as LU. InputError: a node that gives nothing, or a loop without a way out, by name."""
+        _check_system(self.outputs, self.source, self.target, self.quantity, self.names)
+        n = len(self.outputs)
+        flows = matrix((n, n), self.target, self.source, self.quantity)
+        return linalg.splu(sparse.csc_array(sparse.diags_array(self.outputs) - flows))
 
 
 def through_kernel(
-    outputs: Floats,
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    quantity: Floats,
-    direct: Floats,
-    *,
-    direct_u: Sparse,
-    flow_u: Sparse,
-    output_u: Floats | None = None,
-    names: Sequence[str] = (),
+    network: Network, *, direct_u: Sparse, flow_u: Sparse, output_u: Sparse = None, into: Sparse = None
 ) -> Traced:
-    """Sources through the linear system (diag(X) − Fᵀ) q = b:  δq = A⁻¹ (δb − δX∘q + δFᵀq).
+    """Sources through the linear system:  δq = A⁻¹ (δb − δX∘q + δFᵀq),  c_e = F_e q_source,
+    δc_e = δF_e q_source + F_e δq_source.
 
-    ``outputs`` X [n, units]; flow e brings ``quantity`` F_e [units] from node ``source`` to ``target`` [m];
-    ``direct`` b [n, mg]. ``direct_u`` [n, K] absolute standard uncertainty of b; ``flow_u`` [m, K] relative of
-    F; ``output_u`` [n, K] absolute of X (None: exact; where X is the sum of what leaves: ``outputs_follow``).
-    Carbon of a flow: c_e = F_e q_source, δc_e = δF_e q_source + F_e δq_source.
-
-    InputError: a node that gives nothing, or a loop without a way out, by name.
+    ``direct_u`` [n, K] absolute standard uncertainty of b; ``flow_u`` [m, K] relative of F; ``output_u`` [n, K]
+    absolute of X (None: exact; where X is the sum of what leaves: ``outputs_follow``). ``into`` sparse [G, m]:
+    the sums of flows that are wanted instead of every flow; solved backwards (Aᵀy = …), G solves and not K.
     """
-    n, m = len(outputs), len(quantity)
-    _check_system(outputs, source, target, quantity, names)
-    flows = matrix((n, n), target, source, quantity)
-    solve = linalg.splu(sparse.csc_array(sparse.diags_array(outputs) - flows)).solve
-    q = np.asarray(solve(direct), dtype=np.float64)
-    carbon = quantity * q[source] if m else np.zeros(0)
-    arriving = matrix((n, m), target, np.arange(m), carbon)
-    moved = np.asarray(direct_u.todense()) + np.asarray((arriving @ flow_u).todense())
+    lu, n, m = network.factored(), len(network.outputs), len(network.quantity)
+    q = np.asarray(lu.solve(network.direct), dtype=np.float64)
+    carbon = network.quantity * q[network.source] if m else np.zeros(0)
+    moved = direct_u + matrix((n, m), network.target, np.arange(m), carbon) @ flow_u
     if output_u is not None:
-        moved = moved - output_u * q[:, None]
-    parts = np.asarray(solve(np.ascontiguousarray(moved)), dtype=np.float64).reshape(n, -1)
-    own = np.asarray((sparse.diags_array(carbon) @ flow_u).todense()) if m else np.zeros((0, parts.shape[1]))
-    return Traced(q, parts, carbon, own + quantity[:, None] * parts[source])
+        moved = moved - sparse.diags_array(q) @ output_u
+    own = sparse.csr_array(sparse.diags_array(carbon) @ flow_u) if m else flow_u
+    drawn = matrix((m, n), np.arange(m), network.source, network.quantity)
+    if into is not None:
+        back = lu.solve(np.ascontiguousarray((into @ drawn).todense().T), trans="T")
+        sums = np.asarray((into @ own).todense()) + np.asarray(moved.T @ back).T
+        return Traced(q, np.zeros((n, 0)), into @ carbon, sums)
+    parts = np.asarray(lu.solve(np.ascontiguousarray(moved.todense())), dtype=np.float64).reshape(n, -1)
+    return Traced(q, parts, carbon, np.asarray(own.todense()) + drawn @ parts)
 
 
 def _check_system(

@@ -9,7 +9,7 @@ q = 1, flows C and outputs that follow their flows: one call of ``through_kernel
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from lujin.accounts.uncertainty import (
     Contributions,
     Floats,
     Lines,
+    Network,
     Sparse,
     matrix,
     outputs_follow,
@@ -143,44 +144,51 @@ def trace_embodied(carbon: Carbon, rests: Basis, enterprise: str = "") -> tuple[
     stays unknown in all pools that it reaches, in proportion. Other ways out of the same pool are not marked.
     """
     system = _system(carbon, rests)
-    lines, entered = system.items.contributions(), system.entered
-    flow_u = system.items.relative[entered:]
-    direct = matrix((len(system.pools), entered), system.at, np.arange(entered), np.ones(entered))
-    traced = through_kernel(
-        system.total,
-        system.source,
-        system.target,
-        system.quantity,
-        direct @ system.items.base[:entered],
-        direct_u=sparse.csr_array(direct @ lines.matrix[:entered]),
-        flow_u=flow_u,
-        output_u=outputs_follow(system.source, system.quantity, flow_u, len(system.pools)),
-        names=[f"{owner}/{account}" for owner, account in system.pools],
-    )
-    parts = sparse.csr_array(sparse.vstack([lines.matrix[:entered], sparse.csr_array(traced.carbon_parts)]))
+    items = system.items
     into = _into(system, enterprise)
-    flags = system.items.reason
-    unknown = _unknown(system, ~system.items.complete)
-    reason = [_unknown(system, _column(flags, r)) for r in range(len(lines.reasons))]
-    gross = np.maximum(into @ system.items.base, 0.0)
-    each = np.column_stack([into @ one for one in reason]) if reason else np.zeros((len(TOTALS), 0))
+    amount = into @ items.base
+    gross = np.maximum(amount, 0.0)
+    every_mark = [~items.complete, *(_column(items.reason, r) for r in range(len(items.reasons)))]
+    unknown, *each = _unknown(system, every_mark)
+    clear = np.divide(items.base - unknown, items.base, out=np.zeros(len(unknown)), where=items.base != 0)
+    both = sparse.csr_array(sparse.vstack([into, into @ sparse.diags_array(clear)]))
+    parts = _parts(system, both)
+    reason = np.column_stack([into @ one for one in each]) if each else np.zeros((len(TOTALS), 0))
     every = Contributions(
         TOTALS,
-        into @ system.items.base,
-        lines.sources,
-        sparse.csr_array(into @ parts),
+        amount,
+        items.sources,
+        parts[: len(TOTALS)],
         gross,
         np.clip(into @ unknown, 0.0, gross),
-        lines.reasons,
-        sparse.csr_array(np.clip(each, 0.0, gross[:, None])),
+        items.reasons,
+        sparse.csr_array(np.clip(reason, 0.0, gross[:, None])),
     )
-    clear = np.divide(
-        system.items.base - unknown, system.items.base, out=np.zeros(len(unknown)), where=system.items.base != 0
-    )
-    kept = into @ sparse.diags_array(clear)
     left = gross - every.unknown
-    known = Contributions(TOTALS, left, lines.sources, sparse.csr_array(kept @ parts), left, np.zeros(len(TOTALS)))
-    return every, known
+    return every, Contributions(TOTALS, left, items.sources, parts[len(TOTALS) :], left, np.zeros(len(TOTALS)))
+
+
+def _parts(system: _System, into: Sparse) -> Sparse:
+    """[sums, K]: what the sources bring to sums of items, sparse [sums, entering + edges]."""
+    entered, n = system.entered, len(system.pools)
+    own = system.items.contributions().matrix[:entered]
+    flow_u = system.items.relative[entered:]
+    enters = matrix((n, entered), system.at, np.arange(entered), np.ones(entered))
+    traced = through_kernel(
+        Network(
+            system.total,
+            system.source,
+            system.target,
+            system.quantity,
+            enters @ system.items.base[:entered],
+            [f"{owner}/{account}" for owner, account in system.pools],
+        ),
+        direct_u=sparse.csr_array(enters @ own),
+        flow_u=flow_u,
+        output_u=outputs_follow(system.source, system.quantity, flow_u, n),
+        into=into[:, entered:],
+    )
+    return sparse.csr_array(into[:, :entered] @ own + sparse.csr_array(traced.carbon_parts))
 
 
 def _system(carbon: Carbon, rests: Basis) -> _System:
@@ -256,16 +264,25 @@ def _column(flags: Sparse, r: int) -> NDArray[np.bool_]:
     return np.asarray(flags[:, [r]].todense()).ravel() > 0
 
 
-def _unknown(system: _System, marked: NDArray[np.bool_]) -> Floats:
-    """Per item the carbon that rests on a marked item, itself or upstream: (diag(T) − C'ᵀ) φ = b'."""
-    found = np.where(marked, system.items.base, 0.0)
-    if not marked.any():
-        return found
+def _unknown(system: _System, every_mark: Sequence[NDArray[np.bool_]]) -> list[Floats]:
+    """Per mark and item the carbon that rests on a marked item, itself or upstream: (diag(T) − C'ᵀ) φ = b'.
+
+    Marked flows bring what they carry as unknown and leave the matrix; marks without flows share one matrix.
+    """
     n, entered = len(system.pools), system.entered
-    clear = ~marked[entered:]
-    flows = matrix((n, n), system.target[clear], system.source[clear], system.quantity[clear])
-    enters = np.bincount(system.at, weights=found[:entered], minlength=n)
-    enters += np.bincount(system.target, weights=found[entered:], minlength=n)
-    share = linalg.splu(sparse.csc_array(sparse.diags_array(system.total) - flows)).solve(enters)
-    moved = np.where(clear, system.quantity * np.clip(share, 0.0, 1.0)[system.source], system.quantity)
-    return np.concatenate([found[:entered], moved])
+    shared: object = None
+    found: list[Floats] = []
+    for marked in every_mark:
+        amounts = np.where(marked, system.items.base, 0.0)
+        clear = ~marked[entered:]
+        lu = shared if clear.all() else None
+        if lu is None:
+            flows = matrix((n, n), system.target[clear], system.source[clear], system.quantity[clear])
+            lu = linalg.splu(sparse.csc_array(sparse.diags_array(system.total) - flows))
+            shared = lu if clear.all() else shared
+        enters = np.bincount(system.at, weights=amounts[:entered], minlength=n)
+        enters += np.bincount(system.target, weights=amounts[entered:], minlength=n)
+        share = np.clip(lu.solve(enters), 0.0, 1.0)  # type: ignore[attr-defined]
+        moved = np.where(clear, system.quantity * share[system.source], system.quantity)
+        found.append(np.concatenate([amounts[:entered], moved]))
+    return found
