@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lujin.accounts.uncertainty import Kind, Lines, Source, matrix
-from lujin.park import Park, Term, flow_terms
+from lujin.park import Carrier, Park, Term, flow_terms
 from lujin.park.calendar import month_start, next_month
 from lujin.reference import Row, Stated, Uncertainties
 
@@ -76,7 +76,7 @@ class Basis:
         if not terms or carrier not in self.park.carriers:
             return Rests((), (("meter", label),))
         names = sorted({term.meter for term in terms})
-        medium = medium_of(self.park, carrier)
+        medium = medium_of(self.park.carriers[carrier])
         stated = {name: self.table.meter(name, self.park.meters[name].accuracy_class, medium) for name in names}
         missing = tuple(("meter", name) for name, found in stated.items() if found is None)
         if missing:
@@ -128,18 +128,18 @@ def _known(kind: Kind, name: str, found: Stated, part: float = 1.0) -> tuple[Sou
     return Source(name, kind, found.relative, found.distribution), found.relative * part
 
 
-def medium_of(park: Park, carrier: str) -> str:
+def medium_of(carrier: Carrier) -> str:
     """Which accuracy classes measure a carrier: those of electricity, heat, steam, gas, mass or water.
 
     >>> from lujin.park.carriers import CARRIERS
-    >>> [medium_of(Park("p", "", "", "UTC", "", {}, carriers=CARRIERS), c) for c in ("steam", "natural_gas")]
-    ['steam', 'gas']
+    >>> [medium_of(CARRIERS[name]) for name in ("steam", "natural_gas", "water", "electricity")]
+    ['steam', 'gas', 'water', 'electricity']
     """
-    match park.carriers[carrier].dimension:
+    match carrier.dimension:
         case "heat":
-            return "steam" if carrier == "steam" else "heat"
+            return "steam" if carrier.id == "steam" else "heat"
         case "volume":
-            return "water" if carrier == "water" else "gas"
+            return "water" if carrier.id == "water" else "gas"
         case other:
             return other
 
