@@ -499,3 +499,4 @@ def main() -> None:
 
 
 from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
+from lujin import cli_uncertainty as cli_uncertainty  # noqa: E402 (its verb joins app)

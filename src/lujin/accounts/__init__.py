@@ -26,6 +26,7 @@ from lujin.accounts.provenance import as_prov
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
 from lujin.accounts.totals import ParkTotals, park_totals
+from lujin.accounts.uncertainty_parts import Uncertainty
 
 __all__ = [
     "IDENTITY",
@@ -41,6 +42,7 @@ __all__ = [
     "SubjectEnergy",
     "SubjectSum",
     "TraceState",
+    "Uncertainty",
     "as_prov",
     "books_of",
     "canonical_bytes",

@@ -34,6 +34,8 @@ from lujin.accounts.statement_parts import (
     Restatement,
 )
 from lujin.accounts.tables import BOOKS, entry, line, line_key
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import uncertainty
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import Park
 
@@ -45,7 +47,7 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book.
+    ``books`` sums up every carbon book. ``uncertainty`` is that of the book asked for; None for energy and money.
     """
 
     enterprise: str
@@ -75,6 +77,7 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    uncertainty: Uncertainty | None = None
 
     @property
     def unverified(self) -> tuple[FactorUse, ...]:
@@ -144,6 +147,9 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        uncertainty=None
+        if book == "physical" or not own
+        else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),
     )
 
 

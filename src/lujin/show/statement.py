@@ -26,6 +26,7 @@ from lujin.show.text import (
     width_of,
     wrapped,
 )
+from lujin.show.uncertainty import section as uncertainty_section
 from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _energy(console, found, words)
     _cost(console, found, words)
     _carbon(console, found, words)
+    _uncertainty(console, found, words)
     _completeness(console, found, words)
     _restatements(console, found, words)
     _factors(console, found, words)
@@ -368,6 +370,12 @@ def _books(console: Console, found: Statement, words: Words) -> None:
 
 
 # ------------------------------------------------------------------------------------------ what it rests on
+
+
+def _uncertainty(console: Console, found: Statement, words: Words) -> None:
+    if found.uncertainty is not None:
+        named = {f.id.rsplit("@", 1)[0]: (f.id.partition(":")[0], f.values) for f in found.factors}
+        uncertainty_section(console, found.uncertainty, words, named)
 
 
 def _completeness(console: Console, found: Statement, words: Words) -> None:

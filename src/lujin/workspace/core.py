@@ -25,6 +25,7 @@ from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
     from lujin.accounts import Explanation, ParkTotals, Statement
+    from lujin.accounts.uncertainty_parts import Uncertainty
     from lujin.workspace.importing import FileResult
     from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
@@ -123,6 +124,23 @@ class Workspace:
         from lujin.workspace.reading import statement
 
         return statement(self, enterprise, month, book, as_of)
+
+    def uncertainty(
+        self,
+        month: int,
+        book: str | None = None,
+        enterprise: str = "",
+        as_of: datetime | None = None,
+        *,
+        draws: int = 0,
+        seed: int = 1,
+    ) -> tuple[Uncertainty, ...]:
+        """How uncertain the totals of a month are, per carbon book (or of one ``book``); of one enterprise, or of
+        all together. ``draws``: also by Monte Carlo, repeatable with ``seed``.
+        """
+        from lujin.workspace.reading import uncertainties
+
+        return uncertainties(self, month, book, enterprise, as_of, draws, seed)
 
     def explain(self, reference: str) -> Explanation:
         """Where a number comes from: line, rule, factor, interval energy, readings."""

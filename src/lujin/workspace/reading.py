@@ -26,7 +26,10 @@ from lujin.accounts import statement as statements
 from lujin.accounts.audit import verify as verify_ledger
 from lujin.accounts.explain import explain as explain_line
 from lujin.accounts.facts import COUNTS, completeness_as_of
-from lujin.errors import IntegrityError
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import Drawing
+from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
+from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import digests
 from lujin.park.calendar import month_grid, month_of
 from lujin.readings import SCHEMA, Energy
@@ -47,6 +50,40 @@ def statement(
     sets = gwp_sets(workspace, month)
     with workspace.engine.connect() as connection:
         return statements.statement(connection, workspace.park, enterprise, month, book, as_of=as_of, gwp=sets)
+
+
+def uncertainties(
+    workspace: Workspace,
+    month: int,
+    book: str | None,
+    enterprise: str,
+    as_of: datetime | None,
+    draws: int,
+    seed: int,
+) -> tuple[Uncertainty, ...]:
+    if book is not None and book not in CARBON:
+        params = {"book": book, "known": ", ".join(CARBON)}
+        raise InputError(Problem(N_("there is no carbon book {book}"), params, N_("use one of: {known}")))
+    sets = gwp_sets(workspace, month)
+    drawing = Drawing(draws, seed) if draws else None
+    with workspace.engine.connect() as connection:
+        found = [
+            uncertainty_of(
+                connection,
+                workspace.park,
+                month,
+                name,
+                enterprise=enterprise,
+                as_of=as_of,
+                gwp=sets.get(name),
+                drawing=drawing,
+            )
+            for name in ((book,) if book else CARBON)
+        ]
+    return tuple(one for one in found if one is not None)
+
+
+CARBON = ("location", "market", "regulatory", "embodied")
 
 
 def gwp_sets(workspace: Workspace, month: int) -> Mapping[str, GwpSet]:
