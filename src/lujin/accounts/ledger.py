@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from lujin.accounts.log import SORTED_KEY, EntryId, entry_id, key_digest
-from lujin.accounts.tables import KEY, entry, line, line_key, posted
+from lujin.accounts.log import KEY, SORTED_KEY, EntryId, entry_id, key_digest
+from lujin.accounts.tables import entry, line, line_key, posted
 from lujin.database import insert_many
 from lujin.errors import N_, Problem, StoreError
 
