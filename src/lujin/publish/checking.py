@@ -234,6 +234,9 @@ def _grew(head: Document, kept: Document, issuer: str) -> None:
     """The log of the certificate extends the log that a witness saw."""
     older = kept["head"]
     _signed_head(older, issuer)
+    if older["size"] == "0":
+        message = N_("the witness's head is that of an empty log, which shows nothing")
+        raise _Failed(Problem(message, {}, N_("give a head that was signed later, or leave out --witness")))
     proof = [bytes.fromhex(node) for node in kept["consistency"]]
     sizes = int(older["size"]), int(head["size"])
     roots = bytes.fromhex(older["root"]), bytes.fromhex(head["root"])

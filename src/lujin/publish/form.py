@@ -16,6 +16,8 @@ from lujin.errors import N_, InputError, Problem
 
 LARGEST = 64 * 2**20  # bytes; a year of an enterprise with a hundred line keys a day takes about 3 MB
 _LONGEST = 100_000  # letters of a text that no pattern bounds
+# No control characters (a terminal obeys them), none that turn the direction of writing.
+_SHOWN = "[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*"
 Shape = Callable[[Any, str], None]
 
 
@@ -76,11 +78,11 @@ def _integer(text: str) -> Any:
 
 
 def text(pattern: str = "", longest: int = _LONGEST) -> Shape:
-    """A text; with a pattern, all of it matches."""
-    fits = re.compile(pattern, re.ASCII).fullmatch if pattern else None
+    """A text that all matches the pattern; without one, any that shows on a screen as it is."""
+    fits = re.compile(pattern or _SHOWN, re.ASCII if pattern else re.UNICODE).fullmatch
 
     def shape(value: Any, where: str) -> None:
-        if not isinstance(value, str) or len(value) > longest or (fits is not None and not fits(value)):
+        if not isinstance(value, str) or len(value) > longest or not fits(value):
             raise _misplaced(where, value)
 
     return shape

@@ -90,7 +90,7 @@ def _limits(console: Console, stated: Any, say: Speech, *, trusted: bool, witnes
         said.append(say(N_("Anyone can sign: compare the name above with the one the park told you (--issuer).")))
     if not witnessed:
         text = N_(
-            "Keep the head of its log ({size} entries, {root}…): later heads must extend it (--witness shows that)."
+            "Keep the head of its log ({size} entries, {root}…): later heads must extend it (--witness shows it)."
         )
         said.append(say.fill(text, size=head["size"], root=head["root"][:16]))
     for text in said:
