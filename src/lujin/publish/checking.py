@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from struct import error as OverRange
 from typing import Any, Literal
 
 from lujin.accounts.log import SORTED_KEY, digest_of_lines, entry_id, key_digest, leaf_bytes
@@ -202,7 +203,11 @@ def _signed_head(head: Document, issuer: str) -> None:
 def _sealed(entry: Document) -> None:
     """Lines → digest → entry id."""
     lines = list(_lines(entry))
-    if digest_of_lines(lines) != entry["linesDigest"]:
+    try:
+        sealed = digest_of_lines(lines)
+    except OverRange:
+        raise _entry(entry, N_("an amount of entry {number} is larger than a ledger holds")) from None
+    if sealed != entry["linesDigest"]:
         raise _entry(entry, N_("the lines of entry {number} are not those that were sealed"))
     header: dict[str, str | int] = {
         "enterprise": entry["enterprise"],
@@ -224,10 +229,7 @@ def _lines(entry: Document) -> Iterator[tuple[bytes, int, int]]:
     for line in entry["lines"]:
         key = key_digest([line[name] for name in SORTED_KEY])
         for day, amount in line["amounts"].items():
-            number = int(amount)
-            if not -(2**63) <= number < 2**63:
-                raise _entry(entry, N_("an amount of entry {number} is larger than a ledger holds"))
-            yield key, int(day.replace("-", "")), number
+            yield key, int(day[:4] + day[5:7] + day[8:]), int(amount)
 
 
 def _grew(head: Document, kept: Document, issuer: str) -> None:

@@ -123,17 +123,23 @@ def listing(item: Shape, least: int = 0, most: int = 1_000_000) -> Shape:
     return shape
 
 
-def mapping(pattern: str, item: Shape) -> Shape:
-    """An object with any members whose names match the pattern; at least one."""
-    fits = re.compile(pattern, re.ASCII).fullmatch
+def table(name_pattern: str, value_pattern: str) -> Shape:
+    """An object of texts, at least one; patterns for all names and all values, neither matching a newline.
+
+    All at once: a certificate of a year has tens of thousands of members of this kind.
+    """
+    names, values = (re.compile(f"(?:(?:{p})\n)+", re.ASCII).fullmatch for p in (name_pattern, value_pattern))
+    name_fits, fits = (re.compile(p, re.ASCII).fullmatch for p in (name_pattern, value_pattern))
 
     def shape(value: Any, where: str) -> None:
         if not isinstance(value, dict) or not value:
             raise _misplaced(where, value)
+        texts = all(type(inner) is str for inner in value.values())
+        if texts and names("\n".join(value) + "\n") and values("\n".join(value.values()) + "\n"):
+            return
         for name, inner in value.items():
-            if not fits(name):
+            if not name_fits(name) or not isinstance(inner, str) or not fits(inner):
                 raise _misplaced(f"{where}.{name[:40]}", inner)
-            item(inner, f"{where}.{name}")
 
     return shape
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lujin.accounts.log import KEY
-from lujin.publish.form import exactly, listing, mapping, record, text
+from lujin.publish.form import exactly, listing, record, table, text
 
 HEAD_TYPE = "LedgerTreeHead"
 WITNESS_TYPE = "LedgerWitness"
@@ -58,7 +58,7 @@ STATUS = {
     "statusListIndex": text(COUNT),
     "statusListCredential": text(longest=200),
 }
-_LINE = record({**{name: text() for name in KEY}, "amounts": mapping(DAY, text("-?[1-9][0-9]{0,18}"))})
+_LINE = record({**{name: text() for name in KEY}, "amounts": table(DAY, "-?[1-9][0-9]{0,18}")})
 _ENTRY = record(
     {
         "number": text("[1-9][0-9]{0,17}"),
