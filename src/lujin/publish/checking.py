@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from struct import error as OverRange
 from typing import Any, Literal
 
@@ -226,10 +227,18 @@ def _sealed(entry: Document) -> None:
 
 
 def _lines(entry: Document) -> Iterator[tuple[bytes, int, int]]:
+    numbers = _DayNumbers()
     for line in entry["lines"]:
-        key = key_digest([line[name] for name in SORTED_KEY])
-        for day, amount in line["amounts"].items():
-            yield key, int(day[:4] + day[5:7] + day[8:]), int(amount)
+        key, amounts = key_digest([line[name] for name in SORTED_KEY]), line["amounts"]
+        yield from zip(repeat(key), map(numbers.__getitem__, amounts), map(int, amounts.values()))
+
+
+class _DayNumbers(dict[str, int]):
+    """2025-06-01 → 20250601; the days of a month come back with every key."""
+
+    def __missing__(self, day: str) -> int:
+        self[day] = number = int(day.replace("-", ""))
+        return number
 
 
 def _grew(head: Document, kept: Document, issuer: str) -> None:
