@@ -5,13 +5,16 @@ import gzip
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from issuing import GRID, KNOWN, NOW, RECORDED, Log, line, small_log
+from rich.console import Console
 
 from lujin.errors import InputError
+from lujin.language import Speech
 from lujin.publish import (
     FactorRow,
     Total,
@@ -27,6 +30,7 @@ from lujin.publish import (
     witness,
 )
 from lujin.publish.integrity import sign, verify
+from lujin.show.evidence import certificate
 
 
 def states(report):
@@ -400,6 +404,11 @@ def test_anything_in_any_place_is_a_clear_problem_never_a_crash(document, key, d
     report = check(canonical_file(changed))
     if not report.ok:
         assert report.failed.problem.text()
+    assert json.dumps(report.as_dict())
+    out = StringIO()
+    for language in ("zh", "en"):
+        certificate(Console(file=out), report, Speech(language), trusted=False, witnessed=False)
+    assert "\x1b" not in out.getvalue()
 
 
 @given(st.data())

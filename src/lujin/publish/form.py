@@ -123,6 +123,18 @@ def listing(item: Shape, least: int = 0, most: int = 1_000_000) -> Shape:
     return shape
 
 
+def both(first: Shape, second: Shape) -> Shape:
+    """A list of exactly these two."""
+
+    def shape(value: Any, where: str) -> None:
+        if not isinstance(value, list) or len(value) != 2:
+            raise _misplaced(where, value)
+        first(value[0], f"{where}[0]")
+        second(value[1], f"{where}[1]")
+
+    return shape
+
+
 def table(name_pattern: str, value_pattern: str) -> Shape:
     """An object of texts, at least one; patterns for all names and all values, neither matching a newline.
 

@@ -173,5 +173,4 @@ def _starts_with(whole: object, part: object) -> bool:
 
 
 def _unproven(reason: str) -> InputError:
-    remedy = N_("ask the issuer for the original file")
-    return InputError(Problem(N_("{reason}"), {"reason": Problem(reason)}, remedy))
+    return InputError(Problem(reason, {}, N_("ask the issuer for the original file")))

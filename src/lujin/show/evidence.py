@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_
@@ -72,8 +73,8 @@ def _stated(console: Console, stated: Any, say: Speech) -> None:
         (N_("uncertainty"), say(N_("unknown")) if subject["uncertainty"] == "unknown" else subject["uncertainty"]),
     ]
     for total in subject["totals"]:
-        amount = f"{int(total['amount']):,} mg {total['gas']}"
-        rows.append((N_("total"), f"{total['book']} {total['scope']}: {amount}"))
+        amount = f"{Decimal(total['amount']).scaleb(-9):f} t {total['gas']}"
+        rows.append((N_("total"), f"{total['book']} {total['scope']} {amount}"))
     for label, value in rows:
         say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
 
