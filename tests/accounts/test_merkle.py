@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lujin.accounts.merkle import (
@@ -157,6 +157,7 @@ def flipped(value, bit):
 
 
 @given(places, st.integers(0, 255), st.data())
+@settings(deadline=None)
 def test_any_leaf_of_any_tree_is_proved_and_any_flipped_bit_fails(place, bit, data):
     size, index = place
     tree = tree_of(size)
@@ -175,6 +176,7 @@ def test_any_leaf_of_any_tree_is_proved_and_any_flipped_bit_fails(place, bit, da
 
 
 @given(growth, st.integers(0, 255), st.data())
+@settings(deadline=None)
 def test_any_tree_is_proved_to_extend_any_earlier_one_and_any_flipped_bit_fails(sizes, bit, data):
     size1, size2 = sizes
     tree = tree_of(size2)
@@ -190,6 +192,7 @@ def test_any_tree_is_proved_to_extend_any_earlier_one_and_any_flipped_bit_fails(
 
 
 @given(st.integers(1, 60), st.data())
+@settings(deadline=None)
 def test_a_rewritten_history_is_no_extension(size2, data):
     size1 = data.draw(st.integers(1, size2))
     at = data.draw(st.integers(0, size1 - 1))
@@ -199,6 +202,7 @@ def test_a_rewritten_history_is_no_extension(size2, data):
 
 
 @given(st.lists(st.integers(0, 40), max_size=6))
+@settings(deadline=None)
 def test_a_frontier_grows_batch_by_batch_to_the_same_root(batches):
     frontier, hashes = Frontier(), []
     for count in batches:

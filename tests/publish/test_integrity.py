@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lujin.accounts.jcs import encode
@@ -113,6 +113,7 @@ def test_another_key_of_the_same_kind_is_refused():
 
 
 @given(st.binary(max_size=70))
+@settings(deadline=None)
 def test_base58_reads_what_it_wrote(data):
     assert from_base58(base58(data)) == data
 
@@ -124,6 +125,7 @@ def test_what_is_no_base58_is_refused(text):
 
 
 @given(st.dictionaries(st.text(max_size=6).filter(lambda n: n not in ("proof", "@context")), st.text(max_size=6)))
+@settings(deadline=None)
 def test_whatever_is_signed_verifies(document):
     key = private_key(VECTOR["keyPair"]["privateKeyMultibase"])
     assert verify(sign(document, key, NOW)) == did_of(key.public_key())

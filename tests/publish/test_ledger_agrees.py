@@ -27,6 +27,7 @@ amounts = st.integers(-(2**63), 2**63 - 1)
         st.tuples(st.lists(texts, min_size=8, max_size=8), st.integers(19000101, 99991231), amounts), max_size=9
     )
 )
+@settings(deadline=None)
 def test_both_digests_of_lines_are_the_same(lines):
     digests = [key_digest(key) for key, _, _ in lines]
     table = ledger.records(
