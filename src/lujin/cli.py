@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -343,13 +344,19 @@ def explain(
         ),
     ],
     whole: All = False,
+    prov: Annotated[
+        Path | None, typer.Option("--prov", metavar=N_("FILE"), help=N_("write the provenance as PROV-JSON"))
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
+    from lujin.accounts import as_prov
     from lujin.show import explain as show
 
     face = face_of(ctx)
     workspace = opened(park, face)
     found = workspace.explain(line)
+    if prov is not None:
+        write_whole(prov, json.dumps(as_prov(found), ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     if as_json:
         print_json(found.as_dict(face.say))
     else:
@@ -463,3 +470,4 @@ def main() -> None:
 
 
 from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
+from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
