@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from sqlalchemy.engine import Connection
 
 from lujin.accounts import MonthLines, month_lines, post, posted_through
 from lujin.accounts.facts import (
@@ -20,6 +21,8 @@ from lujin.accounts.facts import (
     record_reference,
     reference_changed_at,
 )
+from lujin.accounts.period_facts import periods
+from lujin.accounts.periods import Period, PeriodEvent
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import digests, dumps
@@ -29,7 +32,7 @@ from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
 from lujin.workspace.importing import recover
-from lujin.workspace.plan import Work, meters_of_enterprises, plan
+from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 
 FRAGMENTS = 24  # files of a month before it is compacted
+Seal = Callable[[Connection, PinnedResolve], None]  # called last in the transaction of a month
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +79,22 @@ class MonthReport:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
+    """``held``: months that were closed once, with what waits there for a restatement. ``restated``: those whose
+    accounts a restatement moved. ``notices``: problems that belong to no month.
+    """
+
     months: tuple[MonthReport, ...] = ()
     seconds: float = 0.0
     recorded_at: datetime = field(default_factory=lambda: datetime.fromtimestamp(0, UTC))
+    held: tuple[Held, ...] = ()
+    restated: tuple[PeriodEvent, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Problems of all months, each sentence once."""
-        return tuple({p.text(): p for month in self.months for p in month.problems}.values())
+        found = [*self.notices, *(p for month in self.months for p in month.problems)]
+        return tuple({p.text(): p for p in found}.values())
 
     def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
         return {
@@ -91,52 +103,67 @@ class RunReport:
             "readings": sum(m.readings for m in self.months),
             "entries": sum(m.entries for m in self.months),
             "months": [m.as_dict(translate) for m in self.months],
+            "held": [held.as_dict() for held in self.held],
+            "restated": [event.as_dict() for event in self.restated],
+            "notices": [p.as_dict(translate) for p in self.notices],
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Due:
+    """What is to be posted now and what it rests on."""
+
+    work: list[Work]
+    held: tuple[Held, ...]
+    posted: pl.DataFrame
+    periods: Mapping[int, Period]  # months that were closed once
+
+
 def run(workspace: Workspace, month: int | None = None, *, progress: Progress = silent) -> RunReport:
-    """Post every month and enterprise whose facts are newer than its postings."""
+    """Post every month and enterprise whose facts are newer than its postings. Months that were closed wait."""
+    from lujin.workspace.evidence import daily_head
+
     started = time.perf_counter()
     with workspace.writing("run"):
         recover(workspace)
         now = workspace.now()
-        reference = _record_facts(workspace, now)
+        reference = record_facts(workspace, now)
+        due = due_work(workspace, month)
         digests = enterprise_digests(workspace)
-        with workspace.engine.connect() as connection:
-            posted = posted_through(connection)
-            supplied = _supplied(posted, reference_changed_at(connection))
-        touched = touched_since(workspace.engine, 0)
-        ids = {key: name for name, key in workspace.meter_keys().items()}
-        work = plan(
-            workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), supplied, month
+        reports = _post_all(workspace, due.work, reference, digests, now, progress, renew=False)
+        notices = daily_head(workspace, now)
+    return RunReport(reports, time.perf_counter() - started, now, due.held, notices=notices)
+
+
+def due_work(workspace: Workspace, month: int | None = None) -> Due:
+    """What ``run`` would post, and what it would hold back."""
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection)
+        supplied = _supplied(posted, reference_changed_at(connection))
+        closed = periods(connection)
+    touched = touched_since(workspace.engine, 0)
+    ids = {key: name for name, key in workspace.meter_keys().items()}
+    corrections = _corrections(workspace, touched)
+    digests = enterprise_digests(workspace)
+    work = plan(workspace.park, digests, touched, posted, ids, corrections, supplied, month)
+    held = tuple(
+        Held(
+            item.month,
+            closed[item.month].state,
+            item.reasons,
+            arrivals_since(workspace.park, touched, posted, ids, item.month),
         )
-        reports = _post_all(workspace, work, reference, digests, now, progress, renew=False)
-    return RunReport(reports, time.perf_counter() - started, now)
-
-
-def restate(workspace: Workspace, months: Sequence[int], *, progress: Progress = silent) -> RunReport:
-    """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``.
-
-    Whole months: the choice of factors belongs to the month, so that no later posting mixes two of them.
-    """
-    started = time.perf_counter()
-    with workspace.writing("restate"):
-        recover(workspace)
-        now = workspace.now()
-        reference = _record_facts(workspace, now)
-        with workspace.engine.connect() as connection:
-            posted = posted_through(connection)
-        work = [Work(m, dict.fromkeys(_posted_in(posted, m), "restatement")) for m in sorted(months)]
-        digests = enterprise_digests(workspace)
-        reports = _post_all(workspace, work, reference, digests, now, progress, renew=True)
-    return RunReport(reports, time.perf_counter() - started, now)
+        for item in work
+        if item.month in closed
+    )
+    return Due([item for item in work if item.month not in closed], held, posted, closed)
 
 
 def enterprise_digests(workspace: Workspace) -> dict[str, str]:
     return dict(digests(workspace.park))
 
 
-def _record_facts(workspace: Workspace, now: datetime) -> Reference:
+def record_facts(workspace: Workspace, now: datetime) -> Reference:
     """The park and the reference as they are in the files become facts known from ``now`` on."""
     rows = workspace.reference_rows
     with writing(workspace.engine) as connection:
@@ -160,7 +187,7 @@ def _corrections(workspace: Workspace, touched: pl.DataFrame) -> frozenset[int]:
     return frozenset(s.number for s in arrived if s.counts.get("corrects"))
 
 
-def _posted_in(posted: pl.DataFrame, month: int) -> list[str]:
+def posted_in(posted: pl.DataFrame, month: int) -> list[str]:
     found: list[str] = posted.filter(pl.col("month") == month)["enterprise"].to_list()
     if not found:
         raise InputError(
@@ -202,6 +229,7 @@ def post_month(
     now: datetime,
     *,
     renew: bool,
+    seal: Seal | None = None,
 ) -> MonthReport:
     """Compute one month for some enterprises and post it, in one transaction."""
     if workspace.store.fragments(work.month) > FRAGMENTS:
@@ -227,6 +255,8 @@ def post_month(
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
         record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
+        if seal is not None:
+            seal(connection, resolve)
     return _report(work, energy, lines, len(entries))
 
 
@@ -242,15 +272,14 @@ def energy_of(
 
 def _report(work: Work, energy: MonthEnergy, lines: MonthLines, entries: int) -> MonthReport:
     counts = energy.completeness
-    reasons = list(work.reasons.values())
 
     def slots(name: str) -> int:
         return int(counts[name].sum()) if counts.height else 0
 
     return MonthReport(
         month=work.month,
-        reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        enterprises=len(reasons),
+        reasons=counted(work.reasons),
+        enterprises=len(work.reasons),
         meters=counts.height,
         readings=energy.readings,
         entries=entries,
