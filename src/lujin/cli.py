@@ -457,35 +457,9 @@ def reference(
         show.tables(face.console(), rows, words, str(park))
 
 
-@app.command(
-    cls=Verb,
-    rich_help_panel=LOOK,
-    help=N_(
-        "Check the stored ledger: digests, balance and, with --replay, every amount from the facts of its time"
-    ),
-    epilog="lujin verify mypark --replay",
-)
-def verify(
-    ctx: typer.Context,
-    park: Park,
-    replay: Annotated[bool, typer.Option("--replay", help=N_("compute every posting again and compare"))] = False,
-    as_json: AsJson = False,
-) -> None:
-    face = face_of(ctx)
-    workspace = opened(park, face)
-    with progress_bar(face) as progress:
-        counts = workspace.verify(replay=replay, progress=progress)
-    if as_json:
-        print_json({"ok": True, "replayed": replay, **counts})
-        return
-    text = N_("{entries} entries with {lines} lines verified: digests and balances hold")
-    if replay:
-        text = N_(
-            "{entries} entries with {lines} lines verified: digests and balances hold, every amount recomputed"
-        )
-    say_line(face.console(), face.say.fill(text, **{k: f"{v:,}" for k, v in counts.items()}), "green")
-
-
 def main() -> None:
     """Entry point."""
     app()
+
+
+from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)

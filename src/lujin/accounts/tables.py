@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from lujin.accounts.log import KEY
 from lujin.database import Instant, Integer64, Json, append_only, metadata
 from lujin.migrations.seal import seal_sql
 
@@ -15,7 +16,6 @@ BOOKS = ("physical", "embodied", "location", "market", "regulatory")
 REASONS = ("initial", "late_reading", "correction", "park_change", "late_factor", "restatement")
 QUALITIES = ("measured", "estimated")
 PERIOD_STATES = ("closed", "verified", "restated")  # a month without an event is open
-KEY = ("debit", "credit", "commodity", "period", "quality", "rule", "factor", "subject")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
