@@ -1,4 +1,4 @@
-"""Periods as the database has them: their events, the digest of an account as known then, what a restatement moved."""
+"""Periods as the database has them: events, the digest of an account as known then, what a restatement moved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from lujin.accounts.canonical import sha256_of
 from lujin.accounts.facts import COUNTS, choices, completeness_as_of
 from lujin.accounts.periods import Balance, Period, PeriodEvent
 from lujin.accounts.statement_parts import PeriodView
-from lujin.accounts.tables import basic_charge, certificate, certificate_superseded, entry, line, line_key, period_event
+from lujin.accounts.tables import (
+    basic_charge,
+    certificate,
+    certificate_superseded,
+    entry,
+    line,
+    line_key,
+    period_event,
+)
 from lujin.errors import N_, Problem
 
 _FIELDS = tuple(PeriodEvent.__dataclass_fields__)
@@ -89,7 +97,9 @@ def account_digest(connection: Connection, month: int, known: datetime) -> str:
     choices of factors, completeness, basic charges. Arrival numbers and recorded times stay outside.
     """
     table = basic_charge.c
-    charged = sa.select(basic_charge).where(table.month == month, table.recorded_at <= known).order_by(table.number)
+    charged = (
+        sa.select(basic_charge).where(table.month == month, table.recorded_at <= known).order_by(table.number)
+    )
     columns = ("max_demand_kw", "billed", "unit", "price", "amount")
     charges = {
         (row.enterprise, row.connection): [
@@ -103,12 +113,15 @@ def account_digest(connection: Connection, month: int, known: datetime) -> str:
         .where(entry.c.month == month, entry.c.recorded_at <= known)
         .order_by(entry.c.enterprise, entry.c.book, entry.c.version)
     )
-    pinned = [[c.selector, c.day.isoformat(), c.many, *c.rows] for c in choices(connection, month, known)]
+    pinned = [
+        [c.selector, c.day.isoformat(), "all" if c.many else "one", *c.rows]
+        for c in choices(connection, month, known)
+    ]
     slots = completeness_as_of(connection, [month], as_of=known).select("meter", *COUNTS)
     return sha256_of(
         {
             "entries": list(connection.execute(ids).scalars()),
-            "choices": sorted(pinned, key=lambda c: [str(part) for part in c]),
+            "choices": sorted(pinned),
             "completeness": [list(row) for row in slots.iter_rows()],
             "charges": [[*key, *charges[key]] for key in sorted(charges)],
         }
@@ -127,7 +140,7 @@ def effect(connection: Connection, month: int, recorded_at: datetime) -> tuple[d
     """What the entries recorded at that moment moved: per enterprise and book, each own account [base units]."""
     sums: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for enterprise, book, debit, credit, commodity, amount in connection.execute(
-        _moves().where(entry.c.month == month, entry.c.recorded_at == recorded_at)
+        moves().where(entry.c.month == month, entry.c.recorded_at == recorded_at)
     ):
         for account, signed in ((debit, int(amount)), (credit, -int(amount))):
             name = account.partition("/")[2]
@@ -141,14 +154,14 @@ def embodied_balances(connection: Connection, month: int) -> tuple[Balance, ...]
     """Balances of book ``embodied`` at the end of the month: of all months up to it. Zeros are left away."""
     sums: dict[tuple[str, str, str], int] = defaultdict(int)
     for enterprise, _, debit, credit, commodity, amount in connection.execute(
-        _moves().where(entry.c.book == "embodied", entry.c.month <= month)
+        moves().where(entry.c.book == "embodied", entry.c.month <= month)
     ):
         sums[enterprise, debit.partition("/")[2], commodity] += int(amount)
         sums[enterprise, credit.partition("/")[2], commodity] -= int(amount)
     return tuple(Balance(*key, amount) for key, amount in sorted(sums.items()) if amount)
 
 
-def _moves() -> sa.Select[Any]:
+def moves() -> sa.Select[Any]:
     """(enterprise, book, debit, credit, commodity, sum) over entries."""
     columns = (entry.c.enterprise, entry.c.book, line_key.c.debit, line_key.c.credit, line_key.c.commodity)
     joined = line.join(entry, entry.c.number == line.c.entry).join(line_key, line_key.c.id == line.c.key)
@@ -159,7 +172,7 @@ def _moves() -> sa.Select[Any]:
 
 
 def verify_periods(connection: Connection) -> list[Problem]:
-    """A problem for every event whose account is no longer what it was; none if all are reproducible at their τ."""
+    """A problem for every event whose account is no longer what it was; none if all are what they were at τ."""
     problems = []
     for found in periods(connection).values():
         for event in found.events:

@@ -52,8 +52,8 @@ _REFUSALS: Mapping[tuple[Act, State], tuple[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class PeriodEvent(Part):
     """What was done to a month. ``known``: time of knowledge τ of its account then; ``entries``: size of the log;
-    ``digest``: of the account as known on τ. ``disclosed``: what the closing discloses; ``arrived`` and ``effect``:
-    what a restatement took in and what it moved.
+    ``digest``: of the account as known on τ. ``disclosed``: what the closing discloses; ``arrived`` and
+    ``effect``: what a restatement took in and what it moved.
     """
 
     month: int

@@ -192,8 +192,8 @@ class Restatement(Part):
 
 @dataclass(frozen=True, slots=True)
 class PeriodView(Part):
-    """State of the month (期间状态): open, closed, verified or restated. ``known``: time of knowledge τ of the closed
-    account; ``statement --as-of`` gives it for ever. ``cause``: of the restatement, while it is not closed again.
+    """State of the month (期间状态): open, closed, verified or restated. ``known``: time of knowledge τ of the
+    closed account; ``statement --as-of`` gives it for ever. ``cause``: of the restatement, until closed again.
     """
 
     state: str

@@ -38,7 +38,8 @@ def close(workspace: Workspace, months: Sequence[int], note: str = "", author: s
         with workspace.engine.connect() as connection:
             found = periods(connection, wanted)
         _refuse("close", found)
-        events, problems = [], []
+        events: list[PeriodEvent] = []
+        problems: list[Problem] = []
         for month in wanted:
             failing, event = _examined(workspace, due, month, note.strip(), author, now)
             problems += failing

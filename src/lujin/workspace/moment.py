@@ -39,7 +39,7 @@ def moment(engine: Engine, now: datetime) -> datetime:
 
 
 def _last_recorded(connection: Connection) -> datetime | None:
-    """Recorded time of the newest arrival, park description, posting, period, head or certificate. Each table grows in order of time."""
+    """Recorded time of the newest fact. Each table grows in order of time."""
     newest = [
         connection.execute(sa.select(table.c.recorded_at).order_by(table.c.number.desc()).limit(1)).scalar()
         for table in (source, park_fact, posted, period_event, tree_head, certificate)

@@ -1,4 +1,4 @@
-"""Restating months: factors resolved anew, the difference posted; of a closed month with its cause and its effect."""
+"""Restating months: factors resolved anew, the difference posted; of a closed month with cause and effect."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from lujin.workspace.plan import Held, Work
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.running import (
     Due,
+    MonthReport,
     RunReport,
     Seal,
     due_work,
@@ -56,7 +57,8 @@ def restate(
         if missing := [w.month for w in work if w.month in due.periods and not cause.strip()]:
             raise InputError(*(_without_cause(month) for month in missing))
         digests, known = enterprise_digests(workspace), last_committed(workspace.engine)
-        reports, events = [], []
+        reports: list[MonthReport] = []
+        events: list[PeriodEvent] = []
         for done, item in enumerate(work):
             progress(N_("posting months"), done, len(work))
             seal = _sealing(workspace, due, item.month, (cause.strip(), author), now, events)
@@ -137,4 +139,3 @@ def _arrived(workspace: Workspace, held: Held | None, resolve: PinnedResolve) ->
         "park": sorted(name for name, why in held.reasons.items() if why == "park_change") if held else [],
         "factors": [factors[key] for key in sorted(factors)],
     }
-
