@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,11 +144,16 @@ class Workspace:
         return all_periods(self)
 
     def base_year(
-        self, book: str = "location", *, structural: Collection[str] = (), organic: Collection[str] = ()
+        self,
+        book: str = "location",
+        *,
+        structural: Mapping[str, Decimal | None] | Collection[str] = (),
+        organic: Collection[str] = (),
     ) -> BaseYear:
         """Whether the base year's emissions are to be recalculated, with each trigger's size and reason.
 
-        ``structural``, ``organic``: enterprises whose coming or going was a transfer, or an opening or closure.
+        ``structural``: enterprises whose coming or going was a transfer, perhaps with their emissions in the base
+        year [tCO2e]; ``organic``: openings and closures.
         """
         from lujin.workspace.base_year import base_year
 

@@ -15,6 +15,7 @@ from lujin.accounts.periods import PeriodEvent, after
 from lujin.accounts.sections import month_text
 from lujin.errors import N_, InputError, Problem
 from lujin.readings.sources import last_committed, sources
+from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work
 from lujin.workspace.progress import Progress, silent
@@ -64,7 +65,9 @@ def restate(
             seal = _sealing(workspace, due, item.month, (cause.strip(), author), now, events)
             reports.append(post_month(workspace, item, reference, digests, known, now, renew=True, seal=seal))
         progress(N_("posting months"), len(work), len(work))
-    return RunReport(tuple(reports), time.perf_counter() - started, now, restated=tuple(events))
+        notices = daily_head(workspace, now)
+    spent = time.perf_counter() - started
+    return RunReport(tuple(reports), spent, now, restated=tuple(events), notices=notices)
 
 
 def _work(due: Due, month: int) -> Work:

@@ -31,6 +31,7 @@ from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
+from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan
 from lujin.workspace.progress import Progress, silent
@@ -121,8 +122,6 @@ class Due:
 
 def run(workspace: Workspace, month: int | None = None, *, progress: Progress = silent) -> RunReport:
     """Post every month and enterprise whose facts are newer than its postings. Months that were closed wait."""
-    from lujin.workspace.evidence import daily_head
-
     started = time.perf_counter()
     with workspace.writing("run"):
         recover(workspace)
