@@ -260,10 +260,10 @@ def test_outsourcing_and_insourcing_follow_table_9_4() -> None:
     assert cells == {(True, True): False, (True, False): True, (False, True): True, (False, False): True}
 
 
-# The numbers of figures 6 to 8 of the Corporate Standard, chapter 5, stand here from memory; they were not compared
-# with the printed page, and prove the arithmetic alone.
+# The numbers of figures 6 to 8 of the Corporate Standard, chapter 5, stand here from memory; they were not
+# compared with the printed page, and prove the arithmetic alone.
 def test_acquired_facility_enters_with_its_emissions_of_the_base_year() -> None:
-    """Two units of 25 t each; growth to 60 t is organic; a facility with 15 t in year one is bought in year three."""
+    """Two units of 25 t each; growth to 60 t is organic; in year three a facility that had 15 t is bought."""
     assert judged(50, change("organic", 10), change("structural", 15, 2)) == (65, 0, ["never", "recalculated"])
 
 
