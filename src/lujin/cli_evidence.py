@@ -18,10 +18,11 @@ from lujin.usage import Face, Verb, WrongUsage, print_json, progress_bar
     cls=Verb,
     rich_help_panel=LOOK,
     help=N_(
-        "Check a certificate file offline: signature, status, proof, sum. Of a park: check its ledger, with --replay "
+        "Check a certificate offline: signature, status, proof, sum. Of a park: check its ledger, with --replay "
         "every amount from the facts of its time"
     ),
-    epilog="lujin verify E004-2025-06.json --status status.json --issuer did:key:z6Mk…\nlujin verify mypark --replay",
+    epilog="lujin verify E004-2025-06.json --status status.json --issuer did:key:z6Mk…\n"
+    "lujin verify mypark --replay",
 )
 def verify(
     ctx: typer.Context,
@@ -39,9 +40,7 @@ def verify(
     ] = None,
     witness: Annotated[
         Path | None,
-        typer.Option(
-            "--witness", metavar=N_("FILE"), help=N_("an older head of the log with its consistency proof")
-        ),
+        typer.Option("--witness", metavar=N_("FILE"), help=N_("older head of the log with its consistency proof")),
     ] = None,
     replay: Annotated[bool, typer.Option("--replay", help=N_("compute every posting again and compare"))] = False,
     as_json: AsJson = False,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lujin.accounts.facts import PinnedResolve
     from lujin.accounts.ledger import (
         IDENTITY,
+        carried,
         delta,
         entries_by_month,
         ledger_size,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         post,
         posted_through,
     )
+    from lujin.accounts.pools import components, may_hold, with_neighbours
     from lujin.accounts.posting import MonthLines, books_of, month_lines
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
@@ -37,7 +39,8 @@ _HOME = {
     "audit": ("canonical_bytes", "verify"),
     "explanation": ("Explanation",),
     "facts": ("PinnedResolve",),
-    "ledger": ("IDENTITY", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
+    "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
+    "pools": ("components", "may_hold", "with_neighbours"),
     "posting": ("MonthLines", "books_of", "month_lines"),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
@@ -58,16 +61,20 @@ __all__ = [
     "SubjectSum",
     "books_of",
     "canonical_bytes",
+    "carried",
+    "components",
     "delta",
     "entries_by_month",
     "gwp_set",
     "ledger_size",
+    "may_hold",
     "month_lines",
     "net",
     "park_totals",
     "post",
     "posted_through",
     "verify",
+    "with_neighbours",
 ]
 
 

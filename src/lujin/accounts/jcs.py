@@ -7,13 +7,16 @@ What a double cannot hold is refused; an amount belongs into a decimal string.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from json import JSONEncoder
 from json.encoder import encode_basestring as text_json
 
 from lujin.errors import N_, InputError, Problem
 
 Json = str | int | float | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 SAFE_INTEGER = 2**53 - 1
+_plain = JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False).encode
+_TEXT = {str}
 
 __all__ = ["SAFE_INTEGER", "Json", "encode", "number_json", "text_json"]
 
@@ -27,11 +30,25 @@ def encode(value: Json) -> bytes:
     '{"a":[1,true,null,1e+30,56],"b":"绿"}'
     """
     try:
-        return _written(value).encode()
+        return (_plain(value) if _is_plain(value) else _written(value)).encode()
     except UnicodeEncodeError:
         raise _refused(N_("a text holds half a surrogate pair"), N_("write the whole character")) from None
     except RecursionError:
         raise _refused(N_("the value is nested too deeply"), N_("write it with fewer levels")) from None
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether Python's own writer gives the same: no numbers, and names in ASCII, where both orders agree.
+
+    So it is with all that we sign, and several times faster.
+    """
+    if type(value) is dict:
+        if ({*map(type, value)} != _TEXT and value) or not _ascii(value):
+            return False
+        return {*map(type, value.values())} == _TEXT or all(map(_is_plain, value.values()))
+    if type(value) is list:
+        return {*map(type, value)} == _TEXT or all(map(_is_plain, value))
+    return type(value) is str or value is None or value is True or value is False
 
 
 def _written(value: Json) -> str:
@@ -54,9 +71,14 @@ def _ordered(value: Mapping[str, Json]) -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise _refused(N_("{kind} is no name of a member"), N_("write it as text"), kind=type(name).__name__)
-    if all(name.isascii() for name in names):
+    if _ascii(names):
         return sorted(names)
     return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+
+
+def _ascii(names: Iterable[str]) -> bool:
+    """Then both orders are the same."""
+    return "".join(names).isascii()
 
 
 def number_json(value: int | float) -> str:

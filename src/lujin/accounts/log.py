@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import starmap
 from struct import Struct
 from typing import NewType
 
@@ -32,8 +33,7 @@ def key_digest(values: Sequence[str]) -> bytes:
 
 def digest_of_lines(lines: Iterable[tuple[bytes, int, int]]) -> str:
     """Hex SHA-256 over (key digest, day number, amount in base units) in canonical order."""
-    pack = _RECORD.pack
-    return hashlib.sha256(b"".join([pack(*line) for line in lines])).hexdigest()
+    return hashlib.sha256(b"".join(starmap(_RECORD.pack, lines))).hexdigest()
 
 
 def entry_id(header: Mapping[str, str | int]) -> EntryId:

@@ -125,11 +125,11 @@ class Tree:
         return tuple(reversed(path))
 
     def consistency(self, size1: int, size2: int | None = None) -> tuple[bytes, ...]:
-        """PROOF(size1, D[size2]), RFC 6962 section 2.1.2. Nothing needs proof from an empty tree."""
+        """PROOF(size1, D[size2]), RFC 6962 section 2.1.2; 0 < ``size1``."""
         wanted = self._known(self.size if size2 is None else size2)
-        if not 0 <= size1 <= wanted:
+        if not 0 < size1 <= wanted:
             raise ValueError(f"a tree of {wanted} does not extend one of {size1}")
-        if size1 in (0, wanted):
+        if size1 == wanted:
             return ()
         start, end, path, whole = 0, wanted, [], True
         while end != size1:
@@ -169,7 +169,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
     RFC 9162 section 2.1.3.2.
     """
-    if not 0 <= index < size or not _hashes(leaf, expected, *proof):
+    if not 0 <= index < size or not _hashes(leaf, *proof):
         return False
     at, last, found = index, size - 1, leaf
     for sibling in proof:
@@ -188,13 +188,11 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: bytes, root2: bytes) -> bool:
     """Whether ``proof`` shows that the tree of ``size2`` with ``root2`` extends that of ``size1`` with ``root1``.
 
-    RFC 9162 section 2.1.4.2. Every tree extends the empty one, and equal sizes need equal roots: both take an
-    empty proof.
+    RFC 9162 section 2.1.4.2. Equal sizes need equal roots and an empty proof. Of an empty tree nothing can be
+    shown: False.
     """
-    if not 0 <= size1 <= size2 or not _hashes(root1, root2, *proof):
+    if not 0 < size1 <= size2 or not _hashes(*proof):
         return False
-    if size1 == 0:
-        return not proof and root1 == EMPTY_ROOT and (size2 > 0 or root2 == EMPTY_ROOT)
     if size1 == size2:
         return not proof and root1 == root2
     path = list(proof)
@@ -220,4 +218,5 @@ def verify_consistency(size1: int, size2: int, proof: Sequence[bytes], root1: by
 
 
 def _hashes(*values: bytes) -> bool:
+    """Two hashes of other lengths could be cut apart elsewhere and hash alike."""
     return all(len(value) == HASH_BYTES for value in values)

@@ -161,6 +161,14 @@ def embodied_balances(connection: Connection, month: int) -> tuple[Balance, ...]
     return tuple(Balance(*key, amount) for key, amount in sorted(sums.items()) if amount)
 
 
+def embodied_since(connection: Connection, month: int, then: datetime) -> bool:
+    """Whether anything was posted after that moment in book ``embodied`` of an earlier month."""
+    found = sa.select(entry.c.number).where(
+        entry.c.book == "embodied", entry.c.month < month, entry.c.recorded_at > then
+    )
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def moves() -> sa.Select[Any]:
     """(enterprise, book, debit, credit, commodity, sum) over entries."""
     columns = (entry.c.enterprise, entry.c.book, line_key.c.debit, line_key.c.credit, line_key.c.commodity)

@@ -10,6 +10,8 @@ import polars as pl
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
+from lujin.accounts.embodied import Opening, embodied_month
+from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.money import Charge, post_money
@@ -21,7 +23,8 @@ from lujin.errors import InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
 
-CARBON_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+SCOPE_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+CARBON_BOOKS: tuple[Book, ...] = (*SCOPE_BOOKS, "embodied")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +71,20 @@ def pack_problems(park: Park) -> list[Problem]:
 
 
 def month_lines(
-    park: Park, energy: SubjectEnergy, resolve: Resolve, enterprises: Collection[str] | None = None
+    park: Park,
+    energy: SubjectEnergy,
+    resolve: Resolve,
+    enterprises: Collection[str] | None = None,
+    opening: Opening | None = None,
 ) -> MonthLines:
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
-    enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
-    money on the last day of the month. Where no published row answers, those lines are left out and a problem
-    says so; the rest goes on. InputError: a pack that does not exist.
+    enterprises gives the same lines as all of them; in book ``embodied`` they depend on the subjects of all that
+    are joined to it (``pools.with_neighbours``) and on what those carried over from earlier months (``opening``).
+    Energy, standard coal and carbon are posted per local day, money and what is passed on inside the park on the
+    last day of the month. Where no published row answers, those lines are left out and a problem says so; the
+    rest goes on. InputError: a pack that does not exist.
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
@@ -89,9 +98,13 @@ def month_lines(
     charges = post_money(poster, periods)
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
-    for book in CARBON_BOOKS:
+    for book in SCOPE_BOOKS:
         if book in kept:
             post_carbon(poster, kept[book], book, claimed)
+    if "embodied" in kept:
+        solved = embodied_month(poster, kept["embodied"], opening or {})
+        poster.problems.extend(solved.problems)
+        post_embodied(poster, solved)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
+from struct import error as OverRange
 from typing import Any, Literal
 
 from lujin.accounts.log import SORTED_KEY, digest_of_lines, entry_id, key_digest, leaf_bytes
@@ -202,7 +204,11 @@ def _signed_head(head: Document, issuer: str) -> None:
 def _sealed(entry: Document) -> None:
     """Lines → digest → entry id."""
     lines = list(_lines(entry))
-    if digest_of_lines(lines) != entry["linesDigest"]:
+    try:
+        sealed = digest_of_lines(lines)
+    except OverRange:
+        raise _entry(entry, N_("an amount of entry {number} is larger than a ledger holds")) from None
+    if sealed != entry["linesDigest"]:
         raise _entry(entry, N_("the lines of entry {number} are not those that were sealed"))
     header: dict[str, str | int] = {
         "enterprise": entry["enterprise"],
@@ -221,19 +227,27 @@ def _sealed(entry: Document) -> None:
 
 
 def _lines(entry: Document) -> Iterator[tuple[bytes, int, int]]:
+    numbers = _DayNumbers()
     for line in entry["lines"]:
-        key = key_digest([line[name] for name in SORTED_KEY])
-        for day, amount in line["amounts"].items():
-            number = int(amount)
-            if not -(2**63) <= number < 2**63:
-                raise _entry(entry, N_("an amount of entry {number} is larger than a ledger holds"))
-            yield key, int(day.replace("-", "")), number
+        key, amounts = key_digest([line[name] for name in SORTED_KEY]), line["amounts"]
+        yield from zip(repeat(key), map(numbers.__getitem__, amounts), map(int, amounts.values()))
+
+
+class _DayNumbers(dict[str, int]):
+    """2025-06-01 → 20250601; the days of a month come back with every key."""
+
+    def __missing__(self, day: str) -> int:
+        self[day] = number = int(day.replace("-", ""))
+        return number
 
 
 def _grew(head: Document, kept: Document, issuer: str) -> None:
     """The log of the certificate extends the log that a witness saw."""
     older = kept["head"]
     _signed_head(older, issuer)
+    if older["size"] == "0":
+        message = N_("the witness's head is that of an empty log, which shows nothing")
+        raise _Failed(Problem(message, {}, N_("give a head that was signed later, or leave out --witness")))
     proof = [bytes.fromhex(node) for node in kept["consistency"]]
     sizes = int(older["size"]), int(head["size"])
     roots = bytes.fromhex(older["root"]), bytes.fromhex(head["root"])

@@ -16,6 +16,8 @@ from lujin.errors import N_, InputError, Problem
 
 LARGEST = 64 * 2**20  # bytes; a year of an enterprise with a hundred line keys a day takes about 3 MB
 _LONGEST = 100_000  # letters of a text that no pattern bounds
+# No control characters (a terminal obeys them), none that turn the direction of writing.
+_SHOWN = "[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*"
 Shape = Callable[[Any, str], None]
 
 
@@ -76,11 +78,11 @@ def _integer(text: str) -> Any:
 
 
 def text(pattern: str = "", longest: int = _LONGEST) -> Shape:
-    """A text; with a pattern, all of it matches."""
-    fits = re.compile(pattern, re.ASCII).fullmatch if pattern else None
+    """A text that all matches the pattern; without one, any that shows on a screen as it is."""
+    fits = re.compile(pattern or _SHOWN, re.ASCII if pattern else re.UNICODE).fullmatch
 
     def shape(value: Any, where: str) -> None:
-        if not isinstance(value, str) or len(value) > longest or (fits is not None and not fits(value)):
+        if not isinstance(value, str) or len(value) > longest or not fits(value):
             raise _misplaced(where, value)
 
     return shape
@@ -121,17 +123,35 @@ def listing(item: Shape, least: int = 0, most: int = 1_000_000) -> Shape:
     return shape
 
 
-def mapping(pattern: str, item: Shape) -> Shape:
-    """An object with any members whose names match the pattern; at least one."""
-    fits = re.compile(pattern, re.ASCII).fullmatch
+def both(first: Shape, second: Shape) -> Shape:
+    """A list of exactly these two."""
+
+    def shape(value: Any, where: str) -> None:
+        if not isinstance(value, list) or len(value) != 2:
+            raise _misplaced(where, value)
+        first(value[0], f"{where}[0]")
+        second(value[1], f"{where}[1]")
+
+    return shape
+
+
+def table(name_pattern: str, value_pattern: str) -> Shape:
+    """An object of texts, at least one; patterns for all names and all values, neither matching a newline.
+
+    All at once: a certificate of a year has tens of thousands of members of this kind.
+    """
+    names, values = (re.compile(f"(?:(?:{p})\n)+", re.ASCII).fullmatch for p in (name_pattern, value_pattern))
+    name_fits, fits = (re.compile(p, re.ASCII).fullmatch for p in (name_pattern, value_pattern))
 
     def shape(value: Any, where: str) -> None:
         if not isinstance(value, dict) or not value:
             raise _misplaced(where, value)
+        texts = all(type(inner) is str for inner in value.values())
+        if texts and names("\n".join(value) + "\n") and values("\n".join(value.values()) + "\n"):
+            return
         for name, inner in value.items():
-            if not fits(name):
+            if not name_fits(name) or not isinstance(inner, str) or not fits(inner):
                 raise _misplaced(f"{where}.{name[:40]}", inner)
-            item(inner, f"{where}.{name}")
 
     return shape
 

@@ -1,6 +1,6 @@
 """Signed JSON: W3C Data Integrity with the cryptosuite ``eddsa-jcs-2022``. No context is fetched, no RDF is made.
 
-Sources: W3C Verifiable Credential Data Integrity 1.0; Data Integrity EdDSA Cryptosuites v1.0, section 3.3
+Sources: W3C Verifiable Credential Data Integrity 1.0; Data Integrity EdDSA Cryptosuites v1.1, section 3.3
 (eddsa-jcs-2022); Controlled Identifiers 1.0, sections 2.2.2 (Multikey) and 2.4 (Multibase); did:key method.
 
 The signature is Ed25519 over SHA-256(canonical proof without its value) ‖ SHA-256(canonical document without
@@ -173,5 +173,4 @@ def _starts_with(whole: object, part: object) -> bool:
 
 
 def _unproven(reason: str) -> InputError:
-    remedy = N_("ask the issuer for the original file")
-    return InputError(Problem(N_("{reason}"), {"reason": Problem(reason)}, remedy))
+    return InputError(Problem(reason, {}, N_("ask the issuer for the original file")))

@@ -6,6 +6,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -64,11 +65,9 @@ def _make(directory: Path, path: Path) -> None:
     """Whoever comes first makes the key; a second process at the same moment finds it and uses it."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with said(path):
-        if not directory.exists():
-            directory.mkdir(parents=True, mode=0o700)
-            directory.chmod(0o700)
-        draft = directory / f".{FILE}.{os.getpid()}"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+        handle, name = mkstemp(dir=directory, prefix=f".{FILE}.")  # mode 0600
+        draft = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(pem)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lujin.accounts.log import KEY
-from lujin.publish.form import exactly, listing, mapping, record, text
+from lujin.publish.form import both, exactly, listing, record, table, text
 
 HEAD_TYPE = "LedgerTreeHead"
 WITNESS_TYPE = "LedgerWitness"
@@ -32,7 +32,7 @@ MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
 DAY = MONTH + "-(?:0[1-9]|[12][0-9]|3[01])"
 INSTANT = DAY + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?\+00:00"
 STAMP = DAY + "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-_NAME = listing(record({"@language": text("zh|en"), "@value": text()}), 2, 2)
+_NAME = both(*(record({"@language": text(language), "@value": text()}) for language in ("zh", "en")))
 PROOF = {
     "type": text(longest=80),
     "cryptosuite": text(longest=80),
@@ -58,7 +58,7 @@ STATUS = {
     "statusListIndex": text(COUNT),
     "statusListCredential": text(longest=200),
 }
-_LINE = record({**{name: text() for name in KEY}, "amounts": mapping(DAY, text("-?[1-9][0-9]{0,18}"))})
+_LINE = record({**{name: text() for name in KEY}, "amounts": table(DAY, "-?[1-9][0-9]{0,18}")})
 _ENTRY = record(
     {
         "number": text("[1-9][0-9]{0,17}"),

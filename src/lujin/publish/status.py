@@ -93,6 +93,9 @@ def is_set(document: Mapping[str, Any], index: int) -> bool | None:
     """Whether the certificate at ``index`` was superseded; None: the list is older than the certificate."""
     subject = document["credentialSubject"]
     field = decoded(subject["encodedList"])
+    if 8 * len(field) < LEAST_BITS:
+        message, remedy = N_("the status list is shorter than any may be"), N_("ask the issuer for the list again")
+        raise InputError(Problem(message, {}, remedy))
     if index >= min(int(subject["issued"]), 8 * len(field)):
         return None
     return bool(field[index >> 3] & 0x80 >> (index & 7))

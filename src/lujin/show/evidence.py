@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_
@@ -72,8 +73,8 @@ def _stated(console: Console, stated: Any, say: Speech) -> None:
         (N_("uncertainty"), say(N_("unknown")) if subject["uncertainty"] == "unknown" else subject["uncertainty"]),
     ]
     for total in subject["totals"]:
-        amount = f"{int(total['amount']):,} mg {total['gas']}"
-        rows.append((N_("total"), f"{total['book']} {total['scope']}: {amount}"))
+        amount = f"{Decimal(total['amount']).scaleb(-9):f} t {total['gas']}"
+        rows.append((N_("total"), f"{total['book']} {total['scope']} {amount}"))
     for label, value in rows:
         say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
 
@@ -90,7 +91,7 @@ def _limits(console: Console, stated: Any, say: Speech, *, trusted: bool, witnes
         said.append(say(N_("Anyone can sign: compare the name above with the one the park told you (--issuer).")))
     if not witnessed:
         text = N_(
-            "Keep the head of its log ({size} entries, {root}…): later heads must extend it (--witness shows that)."
+            "Keep the head of its log ({size} entries, {root}…): later heads must extend it (--witness shows it)."
         )
         said.append(say.fill(text, size=head["size"], root=head["root"][:16]))
     for text in said:

@@ -14,19 +14,18 @@ from lujin.accounts.period_facts import account_digest, effect, log_size, record
 from lujin.accounts.periods import PeriodEvent, after
 from lujin.accounts.sections import month_text
 from lujin.errors import N_, InputError, Problem
-from lujin.readings.sources import last_committed, sources
+from lujin.readings.sources import sources
 from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.running import (
     Due,
-    MonthReport,
     RunReport,
     Seal,
     due_work,
     enterprise_digests,
-    post_month,
+    post_all,
     posted_in,
     record_facts,
 )
@@ -57,17 +56,24 @@ def restate(
         work = [_work(due, month) for month in sorted(set(months))]
         if missing := [w.month for w in work if w.month in due.periods and not cause.strip()]:
             raise InputError(*(_without_cause(month) for month in missing))
-        digests, known = enterprise_digests(workspace), last_committed(workspace.engine)
-        reports: list[MonthReport] = []
         events: list[PeriodEvent] = []
-        for done, item in enumerate(work):
-            progress(N_("posting months"), done, len(work))
-            seal = _sealing(workspace, due, item.month, (cause.strip(), author), now, events)
-            reports.append(post_month(workspace, item, reference, digests, known, now, renew=True, seal=seal))
-        progress(N_("posting months"), len(work), len(work))
+        digests = enterprise_digests(workspace)
+        chosen = frozenset(months)
+        reports, waits = post_all(
+            workspace,
+            work,
+            reference,
+            digests,
+            now,
+            progress,
+            renew=chosen,
+            closed=due.periods.keys() - chosen,
+            sealing=lambda month: _sealing(workspace, due, month, (cause.strip(), author), now, events),
+        )
+        held = due_work(workspace).held if waits else ()
         notices = daily_head(workspace, now)
     spent = time.perf_counter() - started
-    return RunReport(tuple(reports), spent, now, restated=tuple(events), notices=notices)
+    return RunReport(reports, spent, now, held, restated=tuple(events), notices=notices)
 
 
 def _work(due: Due, month: int) -> Work:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from lujin.accounts import MonthLines, month_lines, post, posted_through
+from lujin.accounts import MonthLines, carried, may_hold, month_lines, post, posted_through
 from lujin.accounts.facts import (
     PinnedResolve,
     park_as_of,
@@ -21,19 +21,19 @@ from lujin.accounts.facts import (
     record_reference,
     reference_changed_at,
 )
-from lujin.accounts.period_facts import periods
+from lujin.accounts.period_facts import embodied_since, periods
 from lujin.accounts.periods import Period, PeriodEvent
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import digests, dumps
-from lujin.park.calendar import month_grid
+from lujin.park.calendar import month_grid, next_month
 from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
 from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
-from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan
+from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan, with_joined
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -129,9 +129,11 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
         reference = record_facts(workspace, now)
         due = due_work(workspace, month)
         digests = enterprise_digests(workspace)
-        reports = _post_all(workspace, due.work, reference, digests, now, progress, renew=False)
+        closed = due.periods.keys()
+        reports, waits = post_all(workspace, due.work, reference, digests, now, progress, closed=closed)
+        held = due_work(workspace, month).held if waits else due.held
         notices = daily_head(workspace, now)
-    return RunReport(reports, time.perf_counter() - started, now, due.held, notices=notices)
+    return RunReport(reports, time.perf_counter() - started, now, held, notices=notices)
 
 
 def due_work(workspace: Workspace, month: int | None = None) -> Due:
@@ -145,17 +147,33 @@ def due_work(workspace: Workspace, month: int | None = None) -> Due:
     corrections = _corrections(workspace, touched)
     digests = enterprise_digests(workspace)
     work = plan(workspace.park, digests, touched, posted, ids, corrections, supplied, month)
+    waiting = {item.month: item.reasons for item in work if item.month in closed}
+    for at in closed if month is None else closed.keys() & {month}:
+        if again := _carried_anew(workspace, posted, at):
+            waiting[at] = {**again, **waiting.get(at, {})}
     held = tuple(
-        Held(
-            item.month,
-            closed[item.month].state,
-            item.reasons,
-            arrivals_since(workspace.park, touched, posted, ids, item.month),
-        )
-        for item in work
-        if item.month in closed
+        Held(at, closed[at].state, reasons, arrivals_since(workspace.park, touched, posted, ids, at))
+        for at, reasons in sorted(waiting.items())
     )
     return Due([item for item in work if item.month not in closed], held, posted, closed)
+
+
+def _carried_anew(workspace: Workspace, posted: pl.DataFrame, month: int) -> dict[str, str]:
+    """Enterprises of a closed month to which an earlier month now carries over something else than when they were
+    posted. Only book ``embodied`` carries over.
+    """
+    own = posted.filter(pl.col("month") == month)
+    if "embodied" not in workspace.park.packs or own.is_empty():
+        return {}
+    names, then = own["enterprise"].to_list(), own["recorded_at"].max()
+    assert isinstance(then, datetime)
+    with workspace.engine.connect() as connection:
+        if not embodied_since(connection, month, then):
+            return {}
+        holders = may_hold(workspace.park, names)
+        before, now = carried(connection, month, holders, as_of=then), carried(connection, month, holders)
+    again = {e: "carried" for e in holders if before.get(e) != now.get(e)}
+    return with_joined(workspace.park, again, names)
 
 
 def enterprise_digests(workspace: Workspace) -> dict[str, str]:
@@ -199,7 +217,7 @@ def posted_in(posted: pl.DataFrame, month: int) -> list[str]:
     return found
 
 
-def _post_all(
+def post_all(
     workspace: Workspace,
     work: Sequence[Work],
     reference: Reference,
@@ -207,16 +225,53 @@ def _post_all(
     now: datetime,
     progress: Progress,
     *,
-    renew: bool,
-) -> tuple[MonthReport, ...]:
+    renew: frozenset[int] = frozenset(),
+    closed: Collection[int] = (),
+    sealing: Callable[[int], Seal | None] | None = None,
+) -> tuple[tuple[MonthReport, ...], bool]:
+    """Post months in order of time: what a month carries over may change the next one posted.
+
+    Returns with the reports whether a change reached one of the ``closed`` months, where it waits.
+    """
+    waits = False
     known = last_committed(workspace.engine)
-    reports = []
-    for done, item in enumerate(work):
-        progress(N_("posting months"), done, len(work))
-        reports.append(post_month(workspace, item, reference, digests, known, now, renew=renew))
+    waiting = {item.month: item for item in work}
+    reports: list[MonthReport] = []
+    while waiting:
+        progress(N_("posting months"), len(reports), len(reports) + len(waiting))
+        item = waiting.pop(min(waiting))
+        seal = sealing(item.month) if sealing else None
+        report, moved = post_month(
+            workspace, item, reference, digests, known, now, renew=item.month in renew, seal=seal
+        )
+        reports.append(report)
+        if moved:
+            reasons = {name: item.reasons[name] for name in item.enterprises if name in moved}
+            waits |= _extend(workspace, waiting, item.month, reasons, closed)
     if work:
-        progress(N_("posting months"), len(work), len(work))
-    return tuple(reports)
+        progress(N_("posting months"), len(reports), len(reports))
+    return tuple(reports), waits
+
+
+def _extend(
+    workspace: Workspace, waiting: dict[int, Work], month: int, reasons: Mapping[str, str], closed: Collection[int]
+) -> bool:
+    """Those whose carried-over balances changed are posted again in the next month in which they are posted.
+
+    Whether that month was closed, so that they wait there.
+    """
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection).filter(pl.col("month") > month)
+    later = posted.filter(pl.col("enterprise").is_in(list(reasons)))
+    if later.is_empty():
+        return False
+    at = int(str(later["month"].min()))
+    if at in closed:
+        return True
+    known = posted.filter(pl.col("month") == at)["enterprise"].to_list()
+    again = with_joined(workspace.park, {e: r for e, r in reasons.items() if e in known}, known)
+    waiting[at] = Work(at, {**again, **(waiting[at].reasons if at in waiting else {})})
+    return False
 
 
 def post_month(
@@ -229,14 +284,22 @@ def post_month(
     *,
     renew: bool,
     seal: Seal | None = None,
-) -> MonthReport:
-    """Compute one month for some enterprises and post it, in one transaction."""
+) -> tuple[MonthReport, frozenset[str]]:
+    """Compute one month for some enterprises and post it, in one transaction; ``seal`` is called last in it.
+
+    Returns with the report the enterprises whose balances carried over to the next month changed.
+    """
     if workspace.store.fragments(work.month) > FRAGMENTS:
         workspace.store.compact(work.month)
     energy = energy_of(workspace, work.month, work.enterprises, now)
+    holders, after = may_hold(workspace.park, work.enterprises), next_month(work.month)
+    if "embodied" not in workspace.park.packs:
+        holders = frozenset()
     with writing(workspace.engine) as connection:
+        before = carried(connection, after, holders)
         resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)
-        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises)
+        opening = carried(connection, work.month, holders)
+        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises, opening)
         entries = post(
             connection,
             work.month,
@@ -254,9 +317,11 @@ def post_month(
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
         record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
+        now_carried = carried(connection, after, holders)
         if seal is not None:
             seal(connection, resolve)
-    return _report(work, energy, lines, len(entries))
+    moved = frozenset(e for e in holders if before.get(e) != now_carried.get(e))
+    return _report(work, energy, lines, len(entries)), moved
 
 
 def energy_of(
