@@ -115,6 +115,17 @@ def test_a_loop_of_neighbours_is_a_linear_system(park):
     conserved(balance.lines)
 
 
+def test_a_plants_own_use_of_its_power_goes_round_through_the_system(park):
+    """Power made for 100, of which 10 goes back into the plant: the 90 that are sold carry it all."""
+    made = park().node("G", "chp", "OP")
+    made.flow("GAS", "G", made.in_month(10**6), "natural_gas").flow("G", "OP", made.in_month(100))
+    made.flow("OP", "G", made.in_month(10)).flow("OP", "A", made.in_month(90))
+    balance = made.balance()
+    burned = -balance.net("OP/ATM/natural_gas", "embodied", "CO2f")
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == pytest.approx(burned, abs=2)
+    conserved(balance.lines)
+
+
 def test_a_loop_that_lets_nothing_out_is_named_and_held(park):
     made = park().node("X", "process", "A").node("Y", "process", "B")
     made.flow("GAS", "X", made.in_month(10**6), "natural_gas")

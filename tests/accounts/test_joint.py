@@ -160,7 +160,7 @@ def test_heat_ratio_of_the_ministry():
         "mee_heat_ratio@1", [30.0, 30.0, 0.0], [60.0, 0.0, 60.0], Declared(boiler_heat=[240.0, 100, 70])
     )
     assert shares.heat.tolist() == [0.25, 0.0, 1.0]
-    with pytest.raises(InputError, match=r"more heat is supplied than the boilers gave in step 1 \(1 steps\)"):
+    with pytest.raises(InputError, match=r"more heat is supplied than the boilers gave in step 1 \(1 in all\)"):
         allocate("mee_heat_ratio@1", [30.0, 30.0], [60.0, 60.0], Declared(boiler_heat=[240.0, 50.0]))
 
 
@@ -212,7 +212,7 @@ def test_what_is_missing_or_impossible_is_told(name, declared, said):
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
 def test_outputs_that_are_no_energies_are_refused(bad):
-    with pytest.raises(InputError, match=r"heat is negative or no number in step 1 \(1 steps\)"):
+    with pytest.raises(InputError, match=r"heat is negative or no number in step 1 \(1 in all\)"):
         allocate("energy@1", [1.0, 1.0], [1.0, bad])
 
 

@@ -201,6 +201,26 @@ def test_one_step_alone_has_the_same_intensities(case):
     assert np.all(np.abs(one.imbalance(entering.T)) <= 1e-12 * entering.sum(axis=1))
 
 
+@settings(max_examples=20, deadline=None)
+@given(cases(), st.floats(0, 1))
+def test_a_flow_counted_by_two_meters_is_the_same_flow(case, part):
+    network, flows, power, carbon, stores, received, use, wip = case
+    twins = Network(
+        network.nodes,
+        (*network.edges, "twin"),
+        np.append(network.source, network.source[0]),
+        np.append(network.target, network.target[0]),
+        network.by_delivery,
+        np.ones(len(network.edges) + 1, dtype=bool),
+    )
+
+    def split(rows):
+        return np.vstack([rows[:1] * part, rows[1:], rows[:1] * (1 - part)])
+
+    one, two = traced(case), traced((twins, split(flows), power, carbon, stores, split(received), use, wip))
+    np.testing.assert_allclose(two.intensity, one.intensity, rtol=1e-9, atol=1e-300)
+
+
 def test_bialek_four_bus():
     """Bialek's four-bus system, flows at the receiving end: of load 3, 267.35 come from the first generator, and
     120.37 of load 4. Source of the flows: J. Bialek, Tracing the flow of electricity, IEE Proc. 143 (1996) 313.
@@ -250,7 +270,7 @@ def test_a_storage_that_gives_more_than_it_holds_is_named():
     still = np.zeros((1, 2))
     got = trace(network, still, np.zeros((2, 2)), np.zeros((1, 2, 2)), battery([0.0, 0.0], [0.0, 8.0]))
     assert [p.text() for p in got.problems] == [
-        "battery: gives more than it holds in step 1 (1 steps, by up to 10); "
+        "battery: gives more than it holds in step 1 (1 in all, by up to 10); "
         "check its opening content and its efficiencies"
     ]
 
@@ -295,6 +315,17 @@ def test_a_closed_loop_that_carbon_enters_is_named_never_nan():
     assert (quiet.intensity == 0).all()
 
 
+def test_rounding_is_no_way_out_of_a_loop():
+    """0.1 + 0.2 enter the pump and 0.3 leave it, which differ in floating point."""
+    carbon = np.array([[[1.0], [0.0]]])
+    one = Network.of(
+        ["pump", "heater"], [("a", "pump", "heater"), ("c", "heater", "pump"), ("d", "heater", "pump")]
+    )
+    assert 0.1 + 0.2 != 0.3
+    with pytest.raises(InputError, match="the loop of pump, heater in step 0"):
+        trace(one, np.array([[0.3], [0.1], [0.2]]), np.zeros((2, 1)), carbon)
+
+
 def test_a_closed_loop_of_one_month_is_named():
     edges = np.array([0, 1, 2]), np.array([1, 2, 1]), np.array([1.0, 5.0, 4.0])
     carbon = np.array([[3.0], [0], [0]])
@@ -309,11 +340,11 @@ def test_a_closed_loop_of_one_month_is_named():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"flow": np.nan}, "there: not a number in step 1 (1 steps)"),
-        ({"flow": -5.0}, "there: negative in step 1 (1 steps, worst -5)"),
-        ({"flow": 9.0}, "pump: more leaves than enters in step 1 (1 steps, by up to 4)"),
-        ({"carbon": -1.0}, "heater: negative in step 1 (1 steps, worst -1)"),
-        ({"received": 6.0}, "there: more arrives than was sent in step 1 (1 steps, by up to 1)"),
+        ({"flow": np.nan}, "there: not a number in step 1 (1 in all)"),
+        ({"flow": -5.0}, "there: negative in step 1 (1 in all, worst -5)"),
+        ({"flow": 9.0}, "pump: more leaves than enters in step 1 (1 in all, by up to 4)"),
+        ({"carbon": -1.0}, "heater: negative in step 1 (1 in all, worst -1)"),
+        ({"received": 6.0}, "there: more arrives than was sent in step 1 (1 in all, by up to 1)"),
     ],
 )
 def test_bad_numbers_are_told_by_name_and_step(change, said):
@@ -334,6 +365,12 @@ def test_bad_numbers_are_told_by_name_and_step(change, said):
     with pytest.raises(InputError) as error:
         trace(network, flows, power, carbon, received=received, block=1)
     assert any(p.text().startswith(said) for p in error.value.problems), error.value.problems
+
+
+def test_an_opening_below_zero_is_refused():
+    network, flows, power = ring(exit_at_pump=True)
+    with pytest.raises(InputError, match=r"heater: negative in step 0 \(1 in all, worst -2\)"):
+        trace(network, flows, power, np.zeros((1, 3, 2)), opening_wip=np.array([[0.0, 0.0, -2.0]]))
 
 
 def test_all_that_is_wrong_in_all_blocks_is_told_at_once():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lujin.accounts.audit import canonical_bytes, verify
     from lujin.accounts.explanation import Explanation
     from lujin.accounts.facts import PinnedResolve
+    from lujin.accounts.hourly import HourlyTrace, TraceState
     from lujin.accounts.ledger import (
         IDENTITY,
         carried,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         posted_through,
     )
     from lujin.accounts.pools import components, may_hold, with_neighbours
-    from lujin.accounts.posting import MonthLines, books_of, month_lines
+    from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
     from lujin.accounts.totals import ParkTotals, park_totals
@@ -39,9 +40,10 @@ _HOME = {
     "audit": ("canonical_bytes", "verify"),
     "explanation": ("Explanation",),
     "facts": ("PinnedResolve",),
+    "hourly": ("HourlyTrace", "TraceState"),
     "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
     "pools": ("components", "may_hold", "with_neighbours"),
-    "posting": ("MonthLines", "books_of", "month_lines"),
+    "posting": ("MonthLines", "books_of", "month_lines", "trace_month"),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
     "totals": ("ParkTotals", "park_totals"),
@@ -52,6 +54,7 @@ __all__ = [
     "Amount",
     "Explanation",
     "GwpSet",
+    "HourlyTrace",
     "MonthLines",
     "ParkTotals",
     "PinnedResolve",
@@ -59,6 +62,7 @@ __all__ = [
     "Subject",
     "SubjectEnergy",
     "SubjectSum",
+    "TraceState",
     "books_of",
     "canonical_bytes",
     "carried",
@@ -73,6 +77,7 @@ __all__ = [
     "park_totals",
     "post",
     "posted_through",
+    "trace_month",
     "verify",
     "with_neighbours",
 ]

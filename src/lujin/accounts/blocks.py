@@ -88,8 +88,8 @@ class Run:
             used[delivers] = use[delivers]
         entering[delivers] = outgoing[delivers] + used[delivers]
         check_excess(self.errors, network.nodes, entering, used, first)
-        rest = np.flatnonzero(~network.by_delivery)
-        used[rest] = np.where(used[rest] > ROUNDING * entering[rest], used[rest], 0.0)
+        rest = np.flatnonzero(~network.by_delivery) if len(delivers) else slice(None)
+        used[rest] *= used[rest] > ROUNDING * entering[rest]
         leaving += used
         idle = entering < np.finfo(np.float64).tiny
         leaving[idle] = 1.0
@@ -109,7 +109,7 @@ class Run:
         bad = (excess > EXCESS * np.abs(flows)) | (received * flows < 0)
         if bad.any():
             self.errors.add(
-                N_("{name}: more arrives than was sent in step {step} ({count} steps, by up to {worst})"),
+                N_("{name}: more arrives than was sent in step {step} ({count} in all, by up to {worst})"),
                 N_("settle its two meters first"),
                 self.network.edges,
                 bad,
@@ -154,19 +154,27 @@ class States:
         row = np.array([above.index(n) for n in self.node])
         base = right[above]
         backward(steps, factors, base)
-        unit = np.zeros((len(above), count, width))
-        unit[row, np.arange(count)] = 1.0
-        forward(steps, factors, unit)
-        backward(steps, factors, unit)
-        matrix = np.ascontiguousarray((unit[row] * self.share * self.taken[:, None]).transpose(2, 0, 1))
-        diagonal = np.arange(count)
-        matrix[:, diagonal, diagonal] += (1.0 - self.share).T
+        matrix = np.zeros((width, count, count))
+        matrix[:, np.arange(count), np.arange(count)] = 1.0 - self.share.T
+        # What one gives reaches another only in steps where some give and some take
+        gives, takes = (self.share > 0).any(axis=0), (self.taken > 0).any(axis=0)
+        both = np.flatnonzero(gives & takes)
+        if len(both):
+            unit = np.zeros((len(above), count, len(both)))
+            unit[row, np.arange(count)] = 1.0
+            part = factors.at(both, steps)
+            forward(steps, part, unit)
+            backward(steps, part, unit)
+            matrix[both] += (unit[row] * self.share[:, both] * self.taken[:, None, both]).transpose(2, 0, 1)
         gain = np.ascontiguousarray((base[row] * self.taken[:, None]).transpose(2, 0, 1))
         content = np.empty((width + 1, count, opening.shape[0]))
-        content[0] = opening.T
-        for t in range(width):
+        content[0], done = opening.T, 0
+        for t in np.flatnonzero(gives | takes).tolist():
+            content[done + 1 : t + 1] = content[done]
             np.matmul(matrix[t], content[t], out=content[t + 1])
             content[t + 1] += gain[t]
+            done = t + 1
+        content[done + 1 :] = content[done]
         given = np.zeros((len(above), opening.shape[0], width))
         amounts = content[:-1].transpose(1, 2, 0) * self.share[:, None]
         np.add.at(given, row, amounts)

@@ -127,6 +127,18 @@ class Factors:
     inverse: Array
     closed: dict[int, NDArray[np.bool_]]
 
+    def at(self, columns: NDArray[np.intp], steps: Steps) -> Factors:
+        """What ``steps`` need, for some of the B columns."""
+        if len(columns) == self.inverse.shape[1]:
+            return self
+        passed = np.empty((len(self.passed), len(columns)))
+        inverse = np.empty((len(self.inverse), len(columns)))
+        for _, k, near in steps:
+            inverse[k] = self.inverse[k, columns]
+            for _, out, into in near:
+                passed[out], passed[into] = self.passed[out, columns], self.passed[into, columns]
+        return Factors(passed, inverse, {})
+
 
 def factorise(shape: Pattern, weight: Array, leaving: Array) -> Factors:
     """Eliminate all nodes. ``weight`` [entries, B] and ``leaving`` [N, B] are overwritten.

@@ -198,8 +198,7 @@ def embodied_month(poster: Poster, pack: Pack, opening: Opening) -> EmbodiedMont
     flows = poster.flows
     graph = pool_graph(flows.park, flows.subjects, _start(poster))
     amounts = flows.days.total.sum(axis=1, dtype=np.int64)[:, None]
-    fuel_kj = _fuel_kj(poster, pack, graph)
-    shares = product_shares(graph, amounts, fuel_kj)
+    shares = product_shares(graph, amounts, fuel_energy(poster, pack.fuel, graph, amounts))
     stocks, levels, problems = _stocks(poster, graph, opening)
     moved = quantities(graph, amounts, shares.parts, stocks)
     sources = (*carbon_sources(poster, pack, graph), *stored_co2(poster, graph))
@@ -215,7 +214,7 @@ def embodied_month(poster: Poster, pack: Pack, opening: Opening) -> EmbodiedMont
     whole = Solution(solution.intensity[:, : len(GASES)], solution.held, solution.loops)
     passed = whole_amounts(graph, moved, whole, carbon)
     problems += [_loop(graph, loop) for loop in solution.loops]
-    if (outside := without_factor(graph, sources)) is not None:
+    if (outside := without_factor(poster, graph, sources)) is not None:
         problems.append(outside)
     return EmbodiedMonth(
         graph,
@@ -246,12 +245,6 @@ def _entered(graph: PoolGraph, sources: Iterable[Source]) -> tuple[Integers, Flo
 
 def _start(poster: Poster) -> datetime:
     return poster.flows.energy.grid.slot_start(0)
-
-
-def _fuel_kj(poster: Poster, pack: Pack, graph: PoolGraph) -> dict[str, Floats]:
-    if pack.fuel is None or not any(joint.method == "mee_heat_ratio@1" for joint in graph.joints.values()):
-        return {}
-    return {node: np.array([kj]) for node, kj in fuel_energy(poster, pack.fuel, graph).items()}
 
 
 def _stocks(

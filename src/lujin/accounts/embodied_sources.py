@@ -18,9 +18,10 @@ from lujin.accounts import rules as rule
 from lujin.accounts.carbon import DECOMPOSING, combustion_of
 from lujin.accounts.flows import Split
 from lujin.accounts.pack import ElectricityRules, FuelRules, HeatRules, Pack, ProcessRules
-from lujin.accounts.pools import Pool, PoolGraph
+from lujin.accounts.pools import Floats, Pool, PoolGraph
 from lujin.accounts.poster import Convert, Poster
 from lujin.errors import N_, FactorError, Problem, UnitError
+from lujin.park import Carrier
 from lujin.park.carriers import to_base
 from lujin.park.model import OUTSIDE
 from lujin.reference import Row, Selector, fuel, fuel_parameter, grid_factor, heat_factor, process_factor
@@ -124,13 +125,11 @@ def _fuels(poster: Poster, rules: FuelRules, graph: PoolGraph) -> list[Source]:
     found: list[Source] = []
     for carrier_id in sorted({s.carrier for s in graph.subjects}):
         carrier = graph.park.carriers[carrier_id]
-        choice = rules.carriers.get(carrier_id)
-        name = (choice.name if choice else "") or carrier.fuel
+        name, fuel_row = _fuel_of(rules, carrier)
         places = burned(poster, graph, carrier_id) if name else []
         if not places:
             continue
         owners = _owners(graph, places)
-        fuel_row = fuel((choice.set if choice else "") or rules.set, name)
         kind = rules.kind(carrier_id, name)
         origin = "b" if carrier.biogenic else "f"
         gases: list[tuple[str, tuple[Selector, ...]]] = [("CO2", (fuel_row,))]
@@ -156,22 +155,34 @@ def _fuels(poster: Poster, rules: FuelRules, graph: PoolGraph) -> list[Source]:
     return found
 
 
-def fuel_energy(poster: Poster, rules: FuelRules, graph: PoolGraph) -> dict[str, float]:
-    """Node → net calorific energy of the fuel that it burned in the month [kJ]; for formulas that ask for it."""
-    found: dict[str, float] = defaultdict(float)
+def fuel_energy(
+    poster: Poster, rules: FuelRules | None, graph: PoolGraph, amounts: NDArray[np.int64]
+) -> dict[str, Floats]:
+    """Node → net calorific energy of the fuel that it burned [kJ], for the ``amounts`` [rows, T] of the subjects.
+
+    Only for formulas that ask for it (供热比); by the heating value in force on the first day that has one.
+    """
+    found: dict[str, Floats] = {}
+    if rules is None or all(joint.method != "mee_heat_ratio@1" for joint in graph.joints.values()):
+        return found
     for carrier_id in sorted({s.carrier for s in graph.subjects}):
         carrier = graph.park.carriers[carrier_id]
-        choice = rules.carriers.get(carrier_id)
-        name = (choice.name if choice else "") or carrier.fuel
-        if not name:
-            continue
-        for segment in poster.choices.segments(fuel((choice.set if choice else "") or rules.set, name)):
+        name, selector = _fuel_of(rules, carrier)
+        segments = poster.choices.segments(selector) if name else ()
+        for segment in segments[:1]:
             base = to_base(segment.row.values["activity_unit"], carrier.dimension)
             kj = float(segment.row.number("ncv")) * 1e6 / float(base)
             for row, pool, sign in burned(poster, graph, carrier_id):
-                amount = int(poster.flows.days.at(row).total[segment.days].sum())
-                found[graph.pools[pool].node] += sign * amount * kj
-    return dict(found)
+                node = graph.pools[pool].node
+                found[node] = found.get(node, np.zeros(amounts.shape[1])) + sign * kj * amounts[row]
+    return found
+
+
+def _fuel_of(rules: FuelRules, carrier: Carrier) -> tuple[str, Selector]:
+    """The carrier's name as a fuel (empty: none), and where its parameters stand."""
+    choice = rules.carriers.get(carrier.id)
+    name = (choice.name if choice else "") or carrier.fuel
+    return name, fuel((choice.set if choice else "") or rules.set, name)
 
 
 def _carbonates(poster: Poster, rules: ProcessRules, graph: PoolGraph) -> list[Source]:
@@ -302,16 +313,13 @@ def _heat(poster: Poster, rules: HeatRules, graph: PoolGraph) -> list[Source]:
     ]
 
 
-def without_factor(graph: PoolGraph, sources: Iterable[Source]) -> Problem | None:
+def without_factor(poster: Poster, graph: PoolGraph, sources: Iterable[Source]) -> Problem | None:
     """What comes in from outside and carries nothing here, since no factor is given: it is missing, not zero."""
     counted = {source.row for source in sources}
-    carriers = sorted(
-        {
-            s.carrier
-            for row, s in enumerate(graph.subjects)
-            if row in graph.entry and row not in counted and graph.park.nodes[s.source].kind in OUTSIDE
-        }
-    )
+    moved = np.flatnonzero(poster.flows.days.total.any(axis=1)).tolist()
+    outside = [row for row in moved if graph.park.nodes[graph.subjects[row].source].kind in OUTSIDE]
+    rows = [row for row in outside if row in graph.entry and row not in counted]
+    carriers = sorted({graph.subjects[row].carrier for row in rows})
     if not carriers:
         return None
     return Problem(

@@ -56,7 +56,7 @@ def intensities(
     throughput: Array,
     carbon: Array,
     *,
-    step: str = "",
+    step: str = "1",
 ) -> Intensities:
     """Solve one step. Edges [E] by node number, in any order, several between the same nodes allowed.
 

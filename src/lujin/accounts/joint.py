@@ -280,7 +280,7 @@ def _outputs(power: Array, heat: Array) -> list[Problem]:
         if len(bad):
             problems.append(
                 Problem(
-                    N_("{output} is negative or no number in step {step} ({count} steps)"),
+                    N_("{output} is negative or no number in step {step} ({count} in all)"),
                     {"output": Problem(name), "step": int(bad[0]), "count": len(bad)},
                     N_("correct the reading, or estimate it and flag it"),
                 )
@@ -334,7 +334,7 @@ def _boiler(declared: Declared, heat: Array) -> list[Problem]:
         return []
     return [
         Problem(
-            N_("more heat is supplied than the boilers gave in step {step} ({count} steps)"),
+            N_("more heat is supplied than the boilers gave in step {step} ({count} in all)"),
             {"step": int(bad[0]), "count": len(bad)},
             N_("check the heat meters and the efficiency of the boilers"),
         )

@@ -149,7 +149,7 @@ def check_numbers(
         return
     if not np.isfinite(values.sum()):
         findings.add(
-            N_("{name}: not a number in step {step} ({count} steps)"),
+            N_("{name}: not a number in step {step} ({count} in all)"),
             N_("give an estimate and flag it, or leave the steps out"),
             names,
             ~np.isfinite(values),
@@ -159,7 +159,7 @@ def check_numbers(
     allowed = np.broadcast_to(np.asarray(negative), len(names))
     if not allowed.all() and values.min() < 0:
         findings.add(
-            N_("{name}: negative in step {step} ({count} steps, worst {worst})"),
+            N_("{name}: negative in step {step} ({count} in all, worst {worst})"),
             N_("correct the reading, or record a flow of its own in the other direction"),
             names,
             (values < 0) & ~allowed[:, None],
@@ -173,7 +173,7 @@ def check_excess(findings: Findings, names: Sequence[str], entering: Array, used
     bad = used < -EXCESS * entering
     if bad.any():
         findings.add(
-            N_("{name}: more leaves than enters in step {step} ({count} steps, by up to {worst})"),
+            N_("{name}: more leaves than enters in step {step} ({count} in all, by up to {worst})"),
             N_("check the meters around it; a transfer cannot be larger than its source"),
             names,
             bad,

@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 Role = Literal["work", "through", "made", "store"]
 
 PARK_EDGE = -1  # as a pool's place: outside the fence
+# What leaves these is their product, even where they take in some of the same themselves (厂用电)
+MAKERS = frozenset({"pv", "wind", "boiler", "chp", "process"})
 _NO_CARBON = frozenset({"waste", "by_product", "captured_co2"})
 _ENERGY = frozenset({"electricity", "heat"})
 
@@ -137,7 +139,7 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
             pool = Pool(node, carrier)
             if park.nodes[node].kind == "battery" or node in stores:
                 roles[pool] = "store"
-            elif into[pool] and out_of[pool]:
+            elif into[pool] and out_of[pool] and park.nodes[node].kind not in MAKERS:
                 roles[pool] = "through"
             elif out_of[pool]:
                 roles[pool] = "made"
@@ -151,7 +153,8 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
         if row not in stated and not _is_energy(park.carriers[pool.carrier])
     )
     idle = {*unstated, *(row for row, status in stated.items() if status in _NO_CARBON)}
-    edges, entry = _edges(subjects, place, idle)
+    entered = {pool: i for pool, i in place.items() if roles[pool] != "made"}
+    edges, entry = _edges(subjects, place, entered, idle)
     edges += _inner(park, pools, roles, place)
     return PoolGraph(
         park,
@@ -173,7 +176,7 @@ def _is_energy(carrier: Carrier) -> bool:
 
 
 def _edges(
-    subjects: Sequence[Subject], place: Mapping[Pool, int], idle: set[int]
+    subjects: Sequence[Subject], place: Mapping[Pool, int], entered: Mapping[Pool, int], idle: set[int]
 ) -> tuple[list[Edge], dict[int, int]]:
     """Edges of the measured flows that carry carbon, and where each flow enters the park's pools."""
     edges: list[Edge] = []
@@ -181,7 +184,7 @@ def _edges(
     for row in sorted(range(len(subjects)), key=lambda row: subjects[row]):
         s = subjects[row]
         source = place.get(Pool(s.source, s.carrier), PARK_EDGE)
-        target = place.get(Pool(s.target, s.carrier), place.get(Pool(s.target), PARK_EDGE))
+        target = entered.get(Pool(s.target, s.carrier), entered.get(Pool(s.target), PARK_EDGE))
         if target != PARK_EDGE:
             entry[row] = target
         if source != PARK_EDGE and row not in idle and s.carrier != "condensate":

@@ -13,13 +13,14 @@ from lujin.accounts.claims import claims_of_month
 from lujin.accounts.embodied import Opening, embodied_month
 from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
+from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.subjects import SubjectEnergy
-from lujin.errors import InputError, Problem
+from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
 
@@ -70,6 +71,32 @@ def pack_problems(park: Park) -> list[Problem]:
     return problems
 
 
+def poster_of(park: Park, energy: SubjectEnergy, resolve: Resolve, wanted: frozenset[str]) -> Poster:
+    days = energy.grid.days
+    choices = Choices(resolve, days, park.factor_date)
+    return Poster(month_flows(park, energy), choices, wanted, LineBook(days))
+
+
+def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: TraceState) -> HourlyTrace:
+    """The month hour by hour, for all enterprises, with the factors that its postings rest on.
+
+    InputError: the park keeps no book ``embodied``, or carbon goes round in a loop without a way out.
+    """
+    kept = books_of(park)
+    if "embodied" not in kept:
+        raise InputError(
+            Problem(
+                N_("the park keeps no book embodied, so that nothing is traced"),
+                {},
+                N_('add embodied = "embodied@1" to [park.packs]'),
+                file="park.toml",
+                field="packs",
+            )
+        )
+    poster = poster_of(park, energy, resolve, frozenset(park.enterprises()))
+    return hourly_trace(poster, kept["embodied"], before)
+
+
 def month_lines(
     park: Park,
     energy: SubjectEnergy,
@@ -88,9 +115,7 @@ def month_lines(
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
-    flows = month_flows(park, energy)
-    days = energy.grid.days
-    poster = Poster(flows, Choices(resolve, days, park.factor_date), wanted, LineBook(days))
+    poster = poster_of(park, energy, resolve, wanted)
     periods = period_sums(poster)
     post_energy(poster, periods)
     if coal := kept["physical"].coal:

@@ -93,8 +93,17 @@ def trace(
     """
     gases, size, steps = source_carbon.shape
     stores = storages or Storages.none(gases, steps)
+    assert flows.shape == (len(network.edges), steps), "flows are [E, T]"
+    assert source_power.shape == (size, steps) == (len(network.nodes), steps), "sources are [N, T] and [G, N, T]"
+    assert stores.charge.shape == stores.discharge.shape == (len(stores.names), steps), "storages are [S, T]"
     run = Run(network, network.pattern(), stores, Findings(say_step), Findings(say_step))
     wip = np.zeros((gases, size)) if opening_wip is None else opening_wip.astype(np.float64)
+    for names, opening in (
+        (stores.names, stores.opening_energy[:, None]),
+        (stores.names, stores.opening_carbon.T),
+        (network.nodes, wip.T),
+    ):
+        check_numbers(run.errors, names, opening, 0)
     shares, energy = _drawn(stores, run.warnings)
     result = Trace(
         np.empty((gases, size, steps)),
@@ -173,7 +182,7 @@ def _drawn(stores: Storages, warnings: Findings) -> tuple[Array, Array]:
     bad = lack > 1e-9 * size[:, None]
     if bad.any():
         warnings.add(
-            N_("{name}: gives more than it holds in step {step} ({count} steps, by up to {worst})"),
+            N_("{name}: gives more than it holds in step {step} ({count} in all, by up to {worst})"),
             N_("check its opening content and its efficiencies"),
             stores.names,
             bad,
