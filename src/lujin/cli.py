@@ -433,6 +433,6 @@ def main() -> None:
     app()
 
 
-from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
 from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
 from lujin import cli_periods as cli_periods  # noqa: E402 (its verbs join app)
+from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
+from lujin.accounts.amounts import GASES
 from lujin.accounts.canonical import sha256_of
 from lujin.accounts.facts import COUNTS, choices, completeness_as_of
 from lujin.accounts.periods import Balance, Period, PeriodEvent
@@ -151,10 +152,10 @@ def effect(connection: Connection, month: int, recorded_at: datetime) -> tuple[d
 
 
 def embodied_balances(connection: Connection, month: int) -> tuple[Balance, ...]:
-    """Balances of book ``embodied`` at the end of the month: of all months up to it. Zeros are left away."""
+    """Gases in book ``embodied`` at the end of the month [mg]: of all months up to it. Zeros are left away."""
     sums: dict[tuple[str, str, str], int] = defaultdict(int)
     for enterprise, _, debit, credit, commodity, amount in connection.execute(
-        moves().where(entry.c.book == "embodied", entry.c.month <= month)
+        moves().where(entry.c.book == "embodied", entry.c.month <= month, line_key.c.commodity.in_(GASES))
     ):
         sums[enterprise, debit.partition("/")[2], commodity] += int(amount)
         sums[enterprise, credit.partition("/")[2], commodity] -= int(amount)
