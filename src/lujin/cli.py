@@ -263,35 +263,6 @@ def run(ctx: typer.Context, park: Park, month: AnyMonth = None, as_json: AsJson 
         reports.run(face.console(), report, words_of(workspace, face), str(park))
 
 
-@app.command(
-    cls=Verb,
-    rich_help_panel=WORK,
-    help=N_("Resolve factors and prices of posted months anew and post the difference"),
-    epilog="lujin restate mypark --month 2025-01",
-)
-def restate(
-    ctx: typer.Context,
-    park: Park,
-    month: Annotated[
-        list[str],
-        typer.Option("--month", "-m", metavar=N_("MONTH"), help=N_("month, as 2025-06; may be repeated")),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    from lujin.show import reports
-
-    face = face_of(ctx)
-    months = [month_number(m) for m in month]
-    workspace = opened(park, face)
-    with progress_bar(face) as progress:
-        report = workspace.restate(months, progress=progress)
-    if as_json:
-        print_json(report.as_dict(face.say))
-    else:
-        title = face.say(N_("Restated"))
-        reports.run(face.console(), report, words_of(workspace, face), str(park), title)
-
-
 # -------------------------------------------------------------------------------------------------------- look
 
 
@@ -470,5 +441,6 @@ def main() -> None:
 
 
 from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
+from lujin import cli_periods as cli_periods  # noqa: E402 (its verbs join app)
 from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
 from lujin import cli_uncertainty as cli_uncertainty  # noqa: E402 (its verb joins app)

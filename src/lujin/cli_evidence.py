@@ -106,4 +106,7 @@ def _ledger(park: Path, face: Face, *, replay: bool, as_json: bool) -> None:
         text = N_(
             "{entries} entries with {lines} lines verified: digests and balances hold, every amount recomputed"
         )
-    say_line(face.console(), face.say.fill(text, **{k: f"{v:,}" for k, v in counts.items()}), "green")
+    said = {name: f"{count:,}" for name, count in counts.items()}
+    say_line(face.console(), face.say.fill(text, **said), "green")
+    kept = N_("{heads} signed heads of the log and {period_events} events of periods hold")
+    say_line(face.console(), face.say.fill(kept, **said), "green")

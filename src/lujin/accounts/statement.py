@@ -19,6 +19,7 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.period_facts import view as period_view
 from lujin.accounts.statement_parts import (
     AccountLine,
     BookTotal,
@@ -31,6 +32,7 @@ from lujin.accounts.statement_parts import (
     FactorUse,
     MemoLine,
     Part,
+    PeriodView,
     Restatement,
 )
 from lujin.accounts.tables import BOOKS, entry, line, line_key
@@ -62,6 +64,7 @@ class Statement(Part):
     version: int
     status: Status
     recorded_at: datetime | None
+    period: PeriodView
     accounts: tuple[AccountLine, ...]
     energy: tuple[EnergyLine, ...]
     coal_equivalent: Amount
@@ -132,6 +135,7 @@ def statement(
         version=len(own),
         status="not_posted" if not own else "posted" if len(own) == 1 else "restated",
         recorded_at=own[-1]["recorded_at"] if own else None,
+        period=period_view(connection, month, as_of),
         accounts=sections.accounts(park, enterprise, month, book, chosen, before),
         energy=energy,
         coal_equivalent=total((e.coal_equivalent for e in energy), "mgce"),

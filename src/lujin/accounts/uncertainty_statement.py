@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts.amounts import Amount, GwpSet
 from lujin.accounts.facts import stored_rows, table_as_of
-from lujin.accounts.tables import KEY, entry, line, line_key
+from lujin.accounts.log import KEY
+from lujin.accounts.tables import entry, line, line_key
 from lujin.accounts.uncertainty import (
     Contributions,
     Lines,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lujin.accounts import Amount
 from lujin.accounts.amounts import total
 from lujin.errors import N_
+from lujin.show import periods
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.text import (
@@ -88,6 +89,7 @@ def _letterhead(console: Console, found: Statement, words: Words) -> None:
         facts.append((N_("state"), version))
     else:
         facts.append((N_("state"), state))
+    facts.append((N_("closing"), periods.state(words, found.period)))
     if found.as_of is not None:
         facts.append((N_("as known on"), local(found.as_of, zone)))
     slots = found.completeness
