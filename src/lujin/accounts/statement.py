@@ -19,6 +19,7 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.period_facts import view as period_view
 from lujin.accounts.settle import Settlement
 from lujin.accounts.statement_parts import (
     AccountLine,
@@ -32,9 +33,12 @@ from lujin.accounts.statement_parts import (
     FactorUse,
     MemoLine,
     Part,
+    PeriodView,
     Restatement,
 )
 from lujin.accounts.tables import BOOKS, entry, line, line_key
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import uncertainty
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import Park
 
@@ -46,8 +50,9 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book. ``settlements``: flows that two meters measured; they are worked out
-    again from the readings that the newest entry knew, and added by the workspace.
+    ``books`` sums up every carbon book. ``uncertainty`` is that of the book asked for; None for energy and money.
+    ``settlements``: flows that two meters measured; they are worked out again from the readings that the newest
+    entry knew, and added by the workspace.
     """
 
     enterprise: str
@@ -62,6 +67,7 @@ class Statement(Part):
     version: int
     status: Status
     recorded_at: datetime | None
+    period: PeriodView
     accounts: tuple[AccountLine, ...]
     energy: tuple[EnergyLine, ...]
     coal_equivalent: Amount
@@ -77,6 +83,7 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    uncertainty: Uncertainty | None = None
     settlements: tuple[Settlement, ...] = ()
 
     @property
@@ -132,6 +139,7 @@ def statement(
         version=len(own),
         status="not_posted" if not own else "posted" if len(own) == 1 else "restated",
         recorded_at=own[-1]["recorded_at"] if own else None,
+        period=period_view(connection, month, as_of),
         accounts=sections.accounts(park, enterprise, month, book, chosen, before),
         energy=energy,
         coal_equivalent=total((e.coal_equivalent for e in energy), "mgce"),
@@ -147,6 +155,9 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        uncertainty=None
+        if book == "physical" or not own
+        else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),
     )
 
 

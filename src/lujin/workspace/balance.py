@@ -12,7 +12,7 @@ from lujin.accounts.balance import ParkBalance, park_balance
 from lujin.accounts.closure import MeterHours, networks
 from lujin.accounts.settle import Settlement, class_uncertainty, settle
 from lujin.errors import N_, InputError, Problem
-from lujin.park import check_terms, flow_terms
+from lujin.park import Park, check_terms, flow_terms
 from lujin.park.calendar import month_grid
 from lujin.workspace.compute import energy_blocks, month_energy
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 
 
 def settlements(
-    workspace: Workspace, month: int, enterprise: str = "", as_of: datetime | None = None
+    workspace: Workspace,
+    month: int,
+    enterprise: str = "",
+    as_of: datetime | None = None,
+    park: Park | None = None,
 ) -> tuple[Settlement, ...]:
-    """How flows with a check meter are settled, those of one enterprise or all, as known at ``as_of``."""
-    park = workspace.park
+    """How flows with a check meter are settled, those of one enterprise or all, as known at ``as_of``; ``park``:
+    as it was described then (None: as it is now).
+    """
+    park = park or workspace.park
     own, checks = flow_terms(park), check_terms(park)
     flows = [
         name
@@ -37,7 +43,7 @@ def settlements(
         return ()
     grid = month_grid(month, park.timezone)
     until = int((as_of or workspace.clock()).timestamp())
-    keys = workspace.meter_keys()
+    keys = workspace.meter_keys(park)
     energy = month_energy(park, workspace.store, keys, [m for m in park.meters if m in meters], grid, until, as_of)
     found = settle(park, energy.subjects, class_uncertainty(park)).settlements
     return tuple(said for said in found if said.flow in flows)
