@@ -19,9 +19,7 @@ ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "src" / "lujin" / "publish" / "fonts"
 LATIN = (*range(0x20, 0x7F), *range(0xA0, 0x100))
 WIDE = (*LATIN, *range(0x100, 0x250), *range(0x370, 0x400), *range(0x400, 0x460), *range(0x1E00, 0x1F00))
-SIGNS = (
-    "‐‑‒–—―‘’“”„•…‰′″‹›€™−∆√∞∑∏≈≠≤≥①②③④⑤⑥⑦⑧⑨⑩℃Ω№←↑→↓■□▲△●○◆◇★☆✓₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻㎡㎥㎏㎞㎜㎝㏄\u200b"
-)
+SIGNS = "‐‑‒–—―‘’“”„•…‰′″‹›€™−∆√∞∑∏≈≠≤≥①②③④⑤⑥⑦⑧⑨⑩℃Ω№←↑→↓■□▲△●○◆◇★☆✓₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻㎡㎥㎏㎞㎜㎝㏄\u200b"
 
 
 def gb2312() -> Iterator[int]:
@@ -65,7 +63,10 @@ def main(han: Path, noto: Path) -> None:
     for weight, style in ((400, "Regular"), (700, "Bold")):
         source, target = han / f"SourceHanSansSC-{style}.otf", TARGET / f"LujinSansSC-{style}.otf"
         cut(source, target, "Lujin Sans SC", style, chinese)
-        source, target = noto / f"{weight}{style}" / f"NotoSans_{weight}{style}.ttf", TARGET / f"LujinSans-{style}.ttf"
+        source, target = (
+            noto / f"{weight}{style}" / f"NotoSans_{weight}{style}.ttf",
+            TARGET / f"LujinSans-{style}.ttf",
+        )
         cut(source, target, "Lujin Sans", style, {*WIDE, *map(ord, SIGNS)})
 
 
