@@ -19,6 +19,7 @@ from lujin.publish.numbers import (
     local,
     share,
 )
+from lujin.reference.rows import decimal_of
 
 
 def completeness(paper: Paper) -> Table:
@@ -34,7 +35,7 @@ def completeness(paper: Paper) -> Table:
         Column(say(N_("missing part")), numeric=True),
     )
     rows = tuple(_slots(m, m.meter) for m in found.meters)
-    whole = say.fill(N_("all {count} meters"), count=len(found.meters))
+    whole = headline(say.fill(N_("all {count} meters"), count=len(found.meters)))
     note = say(N_("The measured part includes what is interpolated between two readings; suspect values stand."))
     title = say(N_("Completeness"))
     total = _slots(found.completeness, whole) if rows else ()
@@ -75,11 +76,20 @@ def _factor(names: Names, factor: FactorUse) -> tuple[Cell, ...]:
     mark = "" if factor.verified else "* "
     return (
         headline(named.name),
-        named.value or NOT_POSTED,
+        _published(named.value),
         formula(named.unit),
         f"{mark}{names.confidence(factor.confidence)}",
         names.reference_source(factor.source),
     )
+
+
+def _published(value: str) -> Cell:
+    """A number with the digits that it was published with; a threshold (≥ 5) stays text."""
+    found = decimal_of(value)
+    if found is None:
+        return value or NOT_POSTED
+    exponent = found.as_tuple().exponent
+    return Number(found, max(0, -exponent) if isinstance(exponent, int) else 0)
 
 
 def restatements(paper: Paper) -> Table:

@@ -247,9 +247,23 @@ def _notes(paper: Paper) -> tuple[str, ...]:
 
 
 def _footer(paper: Paper, holder: str) -> str:
+    """Whose page this is, in one line."""
     found = paper.statement
     version = paper.names.say.fill(N_("version {version}"), version=found.version or NOT_POSTED)
-    return " · ".join((paper.names.park(), holder, month_text(found.month), version))
+    names = (_shortened(paper.names.park()), _shortened(holder), _shortened(found.enterprise))
+    return " · ".join((*names, month_text(found.month), version))
+
+
+def _shortened(name: str, wide: int = 44) -> str:
+    """
+    >>> _shortened("绿" * 30, 10), _shortened("Lingli", 10)
+    ('绿绿绿绿…', 'Lingli')
+    """
+    room, at = wide, 0
+    while at < len(name) and room >= 0:
+        room -= 2 if ord(name[at]) > 0x2E7F else 1
+        at += 1
+    return name if room >= 0 else name[: at - 1].rstrip() + "…"
 
 
 def _words(paper: Paper) -> dict[str, str]:

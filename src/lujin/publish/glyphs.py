@@ -14,6 +14,7 @@ from lujin.errors import N_, Problem
 
 FONTS = ("LujinSansSC-Regular.otf", "LujinSans-Regular.ttf")  # the bold ones hold the same characters
 _LONG = re.compile(r"[^\s\u200b\u2e80-\uffef]{19,}")
+_ENDLESS = re.compile(r"[^\s\u200b\u2e80-\uffef]{64}(?=[^\s\u200b\u2e80-\uffef])")  # a digest is 64 long
 _BREAK = re.compile(r"(?<=[/_.:+@-])(?=\w)")
 
 
@@ -50,11 +51,12 @@ class Glyphs:
     lacking: set[str] = field(default_factory=set)
 
     def text(self, text: str) -> str:
-        """
+        """Words longer than a line may break.
+
         >>> Glyphs().text("𠮷 A\\tB")
         '[U+20BB7] A B'
         """
-        return "".join(self._one(c) for c in unicodedata.normalize("NFC", text))
+        return _ENDLESS.sub("\\g<0>\u200b", self._drawn(text))
 
     def cell(self, text: str) -> str:
         """The same for a narrow column: long names without spaces may break (zero-width space).
@@ -62,7 +64,10 @@ class Glyphs:
         >>> Glyphs().cell("M1"), Glyphs().cell("meter/of_the_east/hall-2").replace("\\u200b", "|")
         ('M1', 'meter/|of_|the_|east/|hall-|2')
         """
-        return _LONG.sub(lambda found: _breakable(found[0]), self.text(text))
+        return _LONG.sub(lambda found: _breakable(found[0]), self._drawn(text))
+
+    def _drawn(self, text: str) -> str:
+        return "".join(self._one(c) for c in unicodedata.normalize("NFC", text))
 
     def _one(self, character: str) -> str:
         if ord(character) in covered() or character == "\u200b":

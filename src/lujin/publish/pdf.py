@@ -25,18 +25,21 @@ from lujin.publish.numbers import Cell, Number, Share, formula, headline
 def pdf(paper: Paper) -> tuple[bytes, tuple[Problem, ...]]:
     """The PDF, and warnings about characters that its fonts cannot draw."""
     content, glyphs = compose(paper), Glyphs()
-    issued = paper.issued_at or datetime(1970, 1, 1, tzinfo=UTC)
+    issued = paper.issued_at
     data = {
         **_data(content, glyphs, paper.statement.month),
-        "issued": [*issued.astimezone(UTC).timetuple()[:6]] if paper.issued_at else None,
+        "issued": [*issued.astimezone(UTC).timetuple()[:6]] if issued else None,
     }
     with as_file(files("lujin.publish")) as folder:
-        made = set_type(folder, json.dumps(data, ensure_ascii=False), int(issued.timestamp()))
+        made = set_type(folder, json.dumps(data, ensure_ascii=False), issued)
     return made, glyphs.problems()
 
 
-def set_type(folder: Any, data: str, timestamp: int) -> bytes:
-    """Typst over ``statement.typ`` of the folder, which reads ``data`` (JSON). No network, no other fonts."""
+def set_type(folder: Any, data: str, issued: datetime | None) -> bytes:
+    """Typst over ``statement.typ`` of the folder, which reads ``data`` (JSON). No network, no other fonts.
+
+    A file for archives has a date: without one it is only accessible (PDF/UA-1).
+    """
     try:
         made = typst.compile(
             str(folder / "statement.typ"),
@@ -44,8 +47,8 @@ def set_type(folder: Any, data: str, timestamp: int) -> bytes:
             font_paths=[str(folder / "fonts")],
             ignore_system_fonts=True,
             sys_inputs={"data": data},
-            pdf_standards=["a-2a", "ua-1"],
-            timestamp=timestamp,
+            pdf_standards=["ua-1"] if issued is None else ["a-2a", "ua-1"],
+            timestamp=0 if issued is None else int(issued.timestamp()),
         )
     except typst.TypstError as error:
         problem = Problem(
@@ -81,7 +84,7 @@ def _data(content: Content, glyphs: Glyphs, month: int) -> dict[str, Any]:
     tables = [
         _table(table, content.words["none"], glyphs) for table in content.tables if table.rows or table.empty
     ]
-    return {**mapped(plain, glyphs.text), "tables": tables}
+    return {**mapped(plain, glyphs.text), "holder": glyphs.cell(content.holder), "tables": tables}
 
 
 def _table(table: Table, none: str, glyphs: Glyphs) -> dict[str, Any]:

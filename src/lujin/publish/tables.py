@@ -35,20 +35,18 @@ def account_of(reference: str) -> str:
 def books(paper: Paper) -> Table:
     """Scopes 1 and 2 of every carbon book; CO2e where the pack has a GWP set."""
     say, names = paper.names.say, paper.names
+    scopes = (say(N_("scope 1")), say(N_("scope 2")), say(N_("together")))
     columns = (
-        Column(say(N_("book")), share=1.6),
-        *(
-            Column(say(title), unit, numeric=True)
-            for unit in ("tCO2", "tCO2e")
-            for title in (N_("scope 1"), N_("scope 2"), N_("together"))
-        ),
-        Column(say(N_("GWP")), share=0.5),
+        Column(say(N_("book")), share=1.2),
+        *(Column(title, "tCO2", numeric=True) for title in (*scopes, say(N_("of it estimated")))),
+        *(Column(title, "tCO2e", numeric=True) for title in scopes),
+        Column(say(N_("GWP"))),
         Column(say(N_("method")), share=1.4),
     )
     rows = tuple(
         (
             headline(names.book(b.book)),
-            *map(amount, (b.scope1_co2, b.scope2_co2, b.co2)),
+            *map(amount, (b.scope1_co2, b.scope2_co2, b.co2, b.estimated_co2)),
             *map(amount, (b.scope1_co2e, b.scope2_co2e, b.co2e)),
             b.gwp or NOT_POSTED,
             b.pack,
@@ -85,7 +83,7 @@ def energy(paper: Paper) -> Table:
         )
         for e in found.energy
     )
-    total = (say(N_("total")), *("",) * 6, amount(found.coal_equivalent), amount(found.coal_equal))
+    total = (headline(say(N_("total"))), *("",) * 6, amount(found.coal_equivalent), amount(found.coal_equal))
     note = say(N_("Standard coal (GB/T 2589) is net of what is delivered; media and resold energy count nothing."))
     return _table("energy", say(N_("Energy")), columns, rows, total, (note,), say(NOTHING_POSTED))
 
@@ -136,7 +134,7 @@ def cost(paper: Paper) -> Table:
         )
         for c in sorted(found.cost, key=_cost_order)
     )
-    total = (say(N_("total")), "", amount(found.cost_total), amount(found.cost_estimated), "")
+    total = (headline(say(N_("total"))), "", amount(found.cost_total), amount(found.cost_estimated), "")
     note = say(N_("Income is negative."))
     return _table("cost", say(N_("Cost")), columns, rows, total, (note,), say(NOTHING_POSTED))
 
@@ -225,7 +223,7 @@ def _carbon_total(paper: Paper) -> tuple[Cell, ...]:
         held = [c.gases[gas] for c in counted if gas in c.gases]
         gases.append(_gas(_sum(held), gas) if gas != "CO2b" else "")
     sums = (amount(_sum([c.co2e for c in counted])), amount(_sum([c.estimated_co2e for c in counted])))
-    return (paper.names.say(N_("total")), "", *gases, *sums, "")
+    return (headline(paper.names.say(N_("total"))), "", *gases, *sums, "")
 
 
 def _sum(amounts: Sequence[Amount | None]) -> Amount | None:

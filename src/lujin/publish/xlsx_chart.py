@@ -10,7 +10,7 @@ from openpyxl.chart import BarChart, Reference
 from openpyxl.worksheet.worksheet import Worksheet
 
 from lujin.publish.content import Chart, Content
-from lujin.publish.numbers import amount, month_text
+from lujin.publish.numbers import amount, headline, month_text
 
 _COLOURS = {"energy": "0B5C5A", "carbon": "7A6A4F"}  # told apart by lightness as well
 _WIDTH, _HEIGHT = 15.0, 6.5  # cm
@@ -44,7 +44,7 @@ def add_charts(page: Worksheet, row: int, content: Content, head: Callable[[Exce
 
 def _headings(content: Content) -> list[str]:
     quantities = [f"{chart.title} [{chart.unit}]" for chart in content.charts]
-    return [content.words["month"], *quantities, content.words["measured"]]
+    return [headline(content.words["month"]), *quantities, headline(content.words["measured"])]
 
 
 def _chart(page: Worksheet, chart: Chart, column: int, first: int, last: int) -> Any:
