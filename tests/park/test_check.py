@@ -47,8 +47,32 @@ def claim(month: str, energy: int, enterprise: str = "E1", instrument: str = "G1
     )
 
 
+def joint(node: str, method: str, more: str = "") -> str:
+    return f'[[joint]]\nnode = "{node}"\nmethod = "{method}"\n{more}\n'
+
+
+def transfer(flow: str, status: str, more: str = "") -> str:
+    return f'[[transfer]]\nflow = "{flow}"\nstatus = "{status}"\n{more}\n'
+
+
+def storage(node: str, more: str = "", unit: str = "kWh") -> str:
+    return f'[[storage]]\nnode = "{node}"\ncapacity = 10\nunit = "{unit}"\n{more}\n'
+
+
+PLANT = node("CHP", "chp", 'owner = "E1"')
+BATTERY = node("BAT", "battery", 'owner = "E1"') + flow("IN", "electricity", "E1", "BAT")
+
+
 def test_the_base_park_is_sound(base: str, problems: Problems) -> None:
     assert problems(base) == []
+
+
+def test_joint_production_transfers_and_storage_are_sound(base: str, problems: Problems) -> None:
+    more = BATTERY + flow("OUT", "electricity", "BAT", "E1") + meter("M-IN", 'flow = "IN"')
+    more += meter("M-OUT", 'flow = "OUT"') + meter("K", "") + PLANT
+    more += joint("CHP", "ghgp_efficiency@1", "power_reference = 0.35\nheat_reference = 0.8")
+    more += transfer("IN", "energy", 'check_meter = "K"') + storage("BAT", "charge_efficiency = 0.95")
+    assert problems(base + more) == []
 
 
 ERRORS = [
@@ -83,6 +107,27 @@ ERRORS = [
     (connection("C1", 'basis = "capacity"'), "capacity_kva is missing"),
     (connection("C1", enterprise="GRID"), "GRID is a grid and holds no account"),
     (connection("C1") + connection("C2"), "connections C1 and C2 of E1 hold at the same time"),
+    # joint production, transfers, storage
+    (PLANT + joint("CHP", "efficiency"), "efficiency is not a method of joint"),
+    (PLANT + joint("CHP", "ghgp_efficiency@1", "power_reference = 0.35"), "needs heat_reference"),
+    (PLANT + joint("CHP", "declared@1", "shares = {steam = 0.8, electricity = 0.3}"), "sum to 1.1, not to 1"),
+    (PLANT + joint("CHP", "energy@1") * 2, "CHP is described twice for the same time"),
+    (
+        PLANT + joint("CHP", "exergy@1", "heat_temperature_k = 20\nambient_temperature_k = 298"),
+        "no warmer than the surroundings",
+    ),
+    (PLANT + joint("CHP", "declared@1", "shares = {steam = 1.5}"), "1.5 is more than the whole"),
+    (BATTERY + transfer("IN", "captured_co2"), "its status cannot be captured_co2"),
+    (flow("C", "co2", "E1", "E2") + transfer("C", "captured_co2", 'fate = "used"'), "origin of the CO2"),
+    (BATTERY + transfer("IN", "energy", 'scope = "scope 2"'), "is not a scope of the GHG Protocol"),
+    (
+        BATTERY + meter("K", 'flow = "IN"') + transfer("IN", "energy", 'check_meter = "K"'),
+        "measures flow IN and cannot check IN as well",
+    ),
+    (BATTERY + storage("BAT", unit="t"), "t does not measure a stock of electricity"),
+    (BATTERY + storage("BAT", "charge_efficiency = 0"), "0 is not above zero"),
+    (BATTERY + storage("BAT", "standing_loss_per_day = 1"), "1 leaves nothing over"),
+    (PLANT + storage("CHP"), "CHP stores one carrier, but –"),
     # prices, outputs, claims
     (price("valid_to = 2025-07-01") + price("valid_from = 2025-06-01"), "two prices of natural_gas"),
     (price("valid_from = 2025-06-01") + price(""), "two prices of natural_gas"),

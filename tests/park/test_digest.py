@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 
 from lujin import park
 from lujin.errors import ParkError
-from lujin.park import Claim, Connection, DayFact, Flow, Instrument, Meter, Node, Output, Park, Price
+from lujin.park import (
+    Claim,
+    Connection,
+    DayFact,
+    Flow,
+    Instrument,
+    Joint,
+    Meter,
+    Node,
+    Output,
+    Park,
+    Price,
+    Storage,
+    Transfer,
+)
 
 PARK = Park(
     id="P",
@@ -48,6 +62,7 @@ PARK = Park(
             Meter(id="M1", flow="F1", replaces="M0"),
             Meter(id="V", flow="FP", kind="virtual", terms={"A": Decimal(1)}),
             Meter(id="A"),
+            Meter(id="K1"),
             Meter(id="M2", flow="F2", unit="m3"),
         )
     },
@@ -69,6 +84,9 @@ PARK = Park(
         Claim(instrument="I1", enterprise="E1", month=202501, energy_mwh=Decimal(1)),
         Claim(instrument="I2", enterprise="E2", month=202501, energy_mwh=Decimal(1)),
     ),
+    joints=(Joint(node="PV1", method="energy@1"), Joint(node="BUS", method="energy@1")),
+    transfers=(Transfer(flow="F1", status="energy", check_meter="K1"), Transfer(flow="F2", status="energy")),
+    storages=(Storage(node="PV1", capacity=Decimal(1), unit="kWh"),),
 )
 
 
@@ -91,6 +109,9 @@ def changed(table: str, key: str | int, **values: object) -> Park:
         changed("outputs", 0, quantity=Decimal(2)),
         changed("claims", 1, energy_mwh=Decimal(2)),
         changed("instruments", "I2", energy_mwh=Decimal(8)),
+        changed("joints", 1, method="egrid@1"),
+        changed("transfers", 1, status="product"),
+        replace(PARK, base_year=2025),
     ],
 )
 def test_an_unrelated_change_leaves_the_digest(other: Park) -> None:
@@ -113,6 +134,10 @@ def test_an_unrelated_change_leaves_the_digest(other: Park) -> None:
         changed("prices", 0, value=Decimal("0.6")),
         changed("claims", 0, energy_mwh=Decimal(2)),
         changed("instruments", "I1", energy_mwh=Decimal(8)),
+        changed("joints", 0, method="egrid@1"),
+        changed("transfers", 0, status="product"),
+        changed("storages", 0, capacity=Decimal(2)),
+        changed("meters", "K1", multiplier=Decimal(2)),
         replace(PARK, packs={"location": "x@2"}),
         replace(PARK, region="山东"),
         replace(PARK, timezone="UTC"),

@@ -1,6 +1,7 @@
 """Any park that the border can make, sound as a whole or not, survives TOML and workbook unchanged."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -13,7 +14,7 @@ from lujin import park
 from lujin.park import toml, workbook
 from lujin.park.carriers import Carrier, Dimension
 from lujin.park.forms import BOOKS
-from lujin.park.model import Basis, NodeKind
+from lujin.park.model import Basis, Fate, JointMethod, NodeKind, Origin, TransferStatus
 
 ZONES = ("Asia/Shanghai", "UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kathmandu")
 _letters = st.characters(codec="utf-8", exclude_categories=["C", "Z", "P", "S"])
@@ -28,6 +29,7 @@ decimals = st.decimals(-(10**14), 10**14, allow_nan=False, places=6) | st.decima
     -10, 10, allow_nan=False, places=18
 )
 positive = decimals.map(abs).filter(bool)
+shares = st.integers(1, 1000).map(lambda n: Decimal(n) / 1000)
 times = st.one_of(
     st.none(),
     st.datetimes(datetime(1975, 1, 1), datetime(2190, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
@@ -142,6 +144,42 @@ parks: st.SearchStrategy[park.Park] = st.builds(
         **valid,
     ),
     claims=_some(park.Claim, instrument=ids, enterprise=ids, month=months, energy_mwh=positive),
+    joints=_some(
+        park.Joint,
+        node=ids,
+        method=st.sampled_from(get_args(JointMethod)),
+        power_reference=st.none() | shares,
+        heat_reference=st.none() | shares,
+        heat_temperature_k=st.none() | positive,
+        ambient_temperature_k=st.none() | positive,
+        boiler_efficiency=st.none() | shares,
+        shares=st.dictionaries(ids, shares, max_size=2),
+        **valid,
+    ),
+    transfers=_some(
+        park.Transfer,
+        flow=ids,
+        status=st.sampled_from(get_args(TransferStatus)),
+        scope=st.sampled_from(["", "S2", "S3.1"]),
+        fate=st.sampled_from(get_args(Fate)),
+        origin=st.sampled_from(get_args(Origin)),
+        distance_km=st.none() | decimals.map(abs),
+        check_meter=ids | st.just(""),
+        evidence=texts,
+        **valid,
+    ),
+    storages=_some(
+        park.Storage,
+        node=ids,
+        capacity=positive,
+        unit=st.sampled_from(["kWh", "GJ", "t"]),
+        charge_efficiency=shares,
+        discharge_efficiency=shares,
+        standing_loss_per_day=shares.map(lambda part: 1 - part),
+        **valid,
+    ),
+    base_year=st.none() | st.integers(1990, 2060),
+    recalculation_threshold=shares,
     days=st.lists(
         st.builds(
             park.DayFact,

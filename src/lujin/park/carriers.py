@@ -122,6 +122,7 @@ CARRIERS: Mapping[str, Carrier] = {
         Carrier("electricity", "electricity", "电力", "electricity"),
         Carrier("steam", "heat", "蒸汽", "steam"),
         Carrier("hot_water", "heat", "热水", "hot water"),
+        Carrier("condensate", "heat", "凝结水", "condensate"),
         Carrier("chilled_water", "heat", "冷冻水", "chilled water"),
         # 389.31 GJ/10⁴ Nm³ of the fuel tables is the upper of the two rows of GB/T 2589.
         Carrier("natural_gas", "volume", "天然气", "natural gas", fuel="天然气", coal_equivalent="天然气(高)"),

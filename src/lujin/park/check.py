@@ -6,19 +6,20 @@ Rules for meters are in ``check_meters``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from lujin.errors import N_, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.park.carriers import fits, is_rate, units_of
+from lujin.park.check_carbon import joints, storages, transfers
 from lujin.park.check_meters import meters
 from lujin.park.forms import write_month
 from lujin.park.model import ACCOUNT_HOLDERS, OUTSIDE, Flow
 from lujin.park.names import closest
 from lujin.park.schema import Draft, Key
-from lujin.park.virtual import begins, ends, intersect
+from lujin.park.virtual import intersect, overlapping
 
 # Names of the province-level regions as factor tables write them (GB/T 2260, short forms).
 REGIONS = (
@@ -36,6 +37,9 @@ REFERENCES: Mapping[str, Mapping[str, str]] = {
     "price": {"carrier": "carrier", "source": "node", "target": "node"},
     "output": {"enterprise": "node"},
     "claim": {"instrument": "instrument", "enterprise": "node"},
+    "joint": {"node": "node", "shares": "carrier"},
+    "transfer": {"flow": "flow", "check_meter": "meter"},
+    "storage": {"node": "node"},
 }
 
 
@@ -51,6 +55,9 @@ def structure(draft: Draft) -> list[Problem]:
         prices,
         outputs,
         claims,
+        joints,
+        transfers,
+        storages,
         meters,
     )
     found = [*draft.problems, *(problem for check in checks for problem in check(draft))]
@@ -110,6 +117,9 @@ def windows(d: Draft) -> Iterator[Problem]:
     dated: Iterable[tuple[str, Key, Any]] = (
         *((table, key, record) for table in tables for key, record in d.names(table).items()),
         *(("price", n, price) for n, price in enumerate(d.park.prices)),
+        *(("joint", n, joint) for n, joint in enumerate(d.park.joints)),
+        *(("transfer", n, transfer) for n, transfer in enumerate(d.park.transfers)),
+        *(("storage", n, storage) for n, storage in enumerate(d.park.storages)),
     )
     for table, key, record in dated:
         if record.valid_from and record.valid_to and record.valid_to <= record.valid_from:
@@ -275,7 +285,7 @@ def connections(d: Draft) -> Iterator[Problem]:
             )
             yield d.problem("connection", connection.id, "", message, remedy, "warning", connection=connection.id)
     records = ((c.id, c) for c in d.park.connections.values())
-    for first, second in _overlapping(records, lambda c: c.enterprise):
+    for first, second in overlapping(records, lambda c: c.enterprise):
         if not _deliberate(billed[first.id], billed[second.id]):
             message = N_("connections {first} and {second} of {enterprise} hold at the same time")
             yield d.problem(
@@ -299,23 +309,6 @@ def _deliberate(first: list[Flow], second: list[Flow]) -> bool:
     )
 
 
-def _overlapping(
-    records: Iterable[tuple[Key, Any]], group: Callable[[Any], Hashable]
-) -> Iterator[tuple[Any, Any]]:
-    """Pairs of records of one group that share time: each with the one before it that lasts longest."""
-    groups: dict[Hashable, list[tuple[Key, Any]]] = defaultdict(list)
-    for key, record in records:
-        groups[group(record)].append((key, record))
-    for members in groups.values():
-        members.sort(key=lambda m: begins((m[1].valid_from, m[1].valid_to)))
-        longest = members[0][1]
-        for _, record in members[1:]:
-            window, before = (record.valid_from, record.valid_to), (longest.valid_from, longest.valid_to)
-            if intersect(before, window) is not None:
-                yield longest, record
-            longest = max(longest, record, key=lambda r: ends((r.valid_from, r.valid_to)))
-
-
 def prices(d: Draft) -> Iterator[Problem]:
     numbers = {id(price): n for n, price in enumerate(d.park.prices)}
     for n, price in enumerate(d.park.prices):
@@ -334,7 +327,7 @@ def prices(d: Draft) -> Iterator[Problem]:
                 carrier=price.carrier,
                 known=", ".join(units),
             )
-    for first, second in _overlapping(enumerate(d.park.prices), lambda p: (p.carrier, p.source, p.target)):
+    for first, second in overlapping(enumerate(d.park.prices), lambda p: (p.carrier, p.source, p.target)):
         message = N_(
             "two prices of {carrier} from {source} to {target} hold at the same time; the other is {first}"
         )

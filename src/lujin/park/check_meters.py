@@ -16,6 +16,7 @@ from lujin.park.virtual import begins, ends, intersect, meter_dimensions, term_o
 def meters(d: Draft) -> Iterator[Problem]:
     newer = {meter.replaces: meter.id for meter in d.park.meters.values() if meter.replaces}
     terms = {name for meter in d.park.meters.values() for name in meter.terms}
+    terms |= {transfer.check_meter for transfer in d.park.transfers}
     for meter in d.park.meters.values():
         if not meter.flow and meter.id not in terms and not d.broken.get("meter"):
             yield _of(
@@ -23,7 +24,7 @@ def meters(d: Draft) -> Iterator[Problem]:
                 meter,
                 "flow",
                 N_("meter {meter} belongs to no flow and to no virtual meter: its readings would count nowhere"),
-                N_("add flow, or name it in the terms of a virtual meter, unless it only checks another"),
+                N_("add flow, or name it in the terms of a virtual meter or as check_meter of a transfer"),
                 True,
             )
         yield from _within(d, meter)

@@ -21,6 +21,7 @@ from lujin.park.forms import (
     Id,
     Integer,
     Interval,
+    LossShare,
     Month,
     Names,
     NotNegative,
@@ -29,15 +30,19 @@ from lujin.park.forms import (
     Packs,
     Positive,
     Reference,
+    Scope,
     Sector,
+    Share,
+    Shares,
     Terms,
     Text,
     Time,
     Timezone,
     Unit,
     Word,
+    Year,
 )
-from lujin.park.model import Basis, MeterKind, NodeKind, Stamp
+from lujin.park.model import Basis, Fate, JointMethod, MeterKind, NodeKind, Origin, Stamp, TransferStatus
 
 # How a cell of the workbook stands for the value; TOML has types of its own.
 Form = Literal["text", "number", "flag", "time", "day", "month", "list", "pairs"]
@@ -77,6 +82,14 @@ class ParkRow(TableRow):
         "factors in force on this day; empty: day of activity",
         "day",
         None,
+    )
+    base_year: Year | None = col("基准年", "如 2025", "base year, like 2025", "number", None)
+    recalculation_threshold: Share = col(
+        "重算阈值",
+        "累计变化占基准年排放的比例，达到即重算",
+        "cumulated change, as a part of base-year emissions, from which on it is recalculated",
+        "number",
+        Decimal("0.05"),
     )
     packs: Packs = col("核算方法", "账簿=方法包", "method pack of each book", "pairs", default={})
 
@@ -206,6 +219,60 @@ class ClaimRow(TableRow):
     energy_mwh: Positive = col("电量 MWh", "", "quantity", "number")
 
 
+class JointRow(TableRow):
+    node: Id = col("节点", "热电机组、工艺等", "node that makes several products")
+    method: JointMethod = col("分摊公式", "公式编号，见核算说明", "formula id, see accounts")
+    power_reference: Share | None = col(
+        "电参考效率", "分产电效率", "efficiency of separate power generation", "number", None
+    )
+    heat_reference: Share | None = col(
+        "热参考效率", "分产热效率", "efficiency of separate heat production", "number", None
+    )
+    heat_temperature_k: Positive | None = col(
+        "供热温度 K", "熵平均温度 Δh/Δs", "entropy-mean temperature of the heat [K]", "number", None
+    )
+    ambient_temperature_k: Positive | None = col("环境温度 K", "", "ambient temperature [K]", "number", None)
+    boiler_efficiency: Share | None = col("锅炉效率", "燃料到锅炉供热", "boiler heat per fuel", "number", None)
+    shares: Shares = col("分摊比例", "载体=比例，合计为 1", "carrier=share; they sum to 1", "pairs", default={})
+    valid_from: Time | None = valid_from()
+    valid_to: Time | None = valid_to()
+
+
+class TransferRow(TableRow):
+    flow: Id = col("流", "流编号", "flow")
+    status: TransferStatus = col(
+        "属性",
+        "能源、产品、联产品、副产品、废弃物、捕集的二氧化碳",
+        "energy, product, co-product, by-product, waste or captured CO2",
+    )
+    scope: Scope = col("接收方范围", "如 S2、S3.1", "where the receiver reports it, like S2 or S3.1", default="")
+    fate: Fate = col(
+        "二氧化碳去向",
+        "used 利用，mineral_binding 矿化，geological_storage 封存",
+        "what becomes of captured CO2",
+        default="",
+    )
+    origin: Origin = col("二氧化碳来源", "fossil 化石，biogenic 生物", "origin of captured CO2", default="")
+    distance_km: NotNegative | None = col("运距 km", "", "distance that the goods travel [km]", "number", None)
+    check_meter: Reference = col(
+        "对侧表", "同一管线上对方的计量点", "the other party's meter on the same pipe", default=""
+    )
+    evidence: Text = col("依据", "合同、批文或检测报告", "contract, permit or analysis", default="")
+    valid_from: Time | None = valid_from()
+    valid_to: Time | None = valid_to()
+
+
+class StorageRow(TableRow):
+    node: Id = col("节点", "电池、蓄热器等", "battery, accumulator or tank")
+    capacity: Positive = col("容量", "", "capacity", "number")
+    unit: Unit = col("单位", "容量单位", "unit of the capacity")
+    charge_efficiency: Share = col("充入效率", "", "part of what goes in that is stored", "number", Decimal(1))
+    discharge_efficiency: Share = col("放出效率", "", "part of what is drawn that comes out", "number", Decimal(1))
+    standing_loss_per_day: LossShare = col("日自损", "", "part that is lost in a day", "number", Decimal(0))
+    valid_from: Time | None = valid_from()
+    valid_to: Time | None = valid_to()
+
+
 class DayRow(TableRow):
     day: Day = col("日期", "", "local day", "day", name="date")
     temperature_max_c: Number | None = col("最高气温 °C", "", "highest temperature [°C]", "number", None)
@@ -223,6 +290,9 @@ TABLES: Mapping[str, type[TableRow]] = {
     "output": OutputRow,
     "instrument": InstrumentRow,
     "claim": ClaimRow,
+    "joint": JointRow,
+    "transfer": TransferRow,
+    "storage": StorageRow,
     "day": DayRow,
 }
 TITLES_ZH: Mapping[str, str] = {
@@ -236,6 +306,9 @@ TITLES_ZH: Mapping[str, str] = {
     "output": "产量",
     "instrument": "绿电绿证",
     "claim": "核销",
+    "joint": "联产分摊",
+    "transfer": "转移",
+    "storage": "储能",
     "day": "日历",
 }
 

@@ -26,7 +26,8 @@ def digest(park: Park, enterprise: str | None = None) -> str:
 
     That part: its nodes, the flows that touch them with kind and owner of the other end, the meters of these
     flows with virtual terms and replaced devices, connections, prices that may apply, carriers, outputs, claims
-    and their instruments, method packs, calendar, factor date, time zone, region. ParkError: no such enterprise.
+    and their instruments, joint production, transfers, storage, method packs, calendar, factor date, time zone,
+    region. ParkError: no such enterprise.
     """
     if enterprise is not None:
         return digests(park, [enterprise])[enterprise]
@@ -34,6 +35,7 @@ def digest(park: Park, enterprise: str | None = None) -> str:
         **_frame(park),
         "id": park.id,
         "name": [park.name_zh, park.name_en],
+        "base_year": _plain([park.base_year, park.recalculation_threshold]),
         "nodes": _records(park.nodes.values()),
         "flows": _records(park.flows.values()),
         "meters": _records(park.meters.values()),
@@ -43,6 +45,9 @@ def digest(park: Park, enterprise: str | None = None) -> str:
         "outputs": _records(park.outputs),
         "instruments": _records(park.instruments.values()),
         "claims": _records(park.claims),
+        "joints": _records(park.joints),
+        "transfers": _records(park.transfers),
+        "storages": _records(park.storages),
     }
     return _sha256(parts)
 
@@ -103,6 +108,9 @@ def _part(park: Park, index: _Index, enterprise: str) -> dict[str, object]:
         ),
         "outputs": _records(o for o in park.outputs if o.enterprise == enterprise),
         "claims": _records(claims),
+        "joints": _records(j for j in park.joints if j.node in own),
+        "transfers": _records(t for t in park.transfers if t.flow in flows),
+        "storages": _records(s for s in park.storages if s.node in own),
         "instruments": _records(i for i in park.instruments.values() if i.id in used),
     }
 
@@ -111,6 +119,7 @@ def _meters(park: Park, index: _Index, flows: Iterable[str]) -> Iterable[Meter]:
     """Meters of the flows, the terms of virtual ones and the devices they replaced, all the way down."""
     found: dict[str, Meter] = {}
     waiting = [meter for flow in flows for meter in index.meters[flow]]
+    waiting += [park.meters[t.check_meter] for t in park.transfers if t.flow in set(flows) and t.check_meter]
     while waiting:
         meter = waiting.pop()
         if meter.id not in found:

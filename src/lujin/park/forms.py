@@ -34,6 +34,7 @@ _SECTIONS = (
     *(("H", 61, 62), ("I", 63, 65), ("J", 66, 69), ("K", 70, 70), ("L", 71, 72), ("M", 73, 75), ("N", 76, 79)),
     *(("O", 80, 82), ("P", 83, 83), ("Q", 84, 85), ("R", 86, 90), ("S", 91, 96), ("T", 97, 97)),
 )
+_SCOPE = re.compile(r"S1|S2|S3\.(?:1[0-5]|[1-9])")
 _YEARS = (1970, 2199)
 _NUMBER_LIMIT = Decimal("1e15")
 _DECIMALS = 18
@@ -117,6 +118,51 @@ def read_not_negative(value: object) -> Decimal:
     if number < 0:
         raise refuse(N_("{value} is below zero"), N_("write zero or a number above zero"), value=number)
     return number
+
+
+def read_share(value: object) -> Decimal:
+    """A part of a whole, above 0 and up to 1."""
+    number = read_positive(value)
+    if number > 1:
+        raise refuse(N_("{value} is more than the whole"), N_("write a part of 1, like 0.9"), value=number)
+    return number
+
+
+def read_loss(value: object) -> Decimal:
+    """A part that is lost, from 0 to less than 1."""
+    number = read_not_negative(value)
+    if number >= 1:
+        raise refuse(N_("{value} leaves nothing over"), N_("write a part of 1, like 0.01"), value=number)
+    return number
+
+
+def read_year(value: object) -> int:
+    number = read_integer(value)
+    if not _YEARS[0] <= number <= _YEARS[1]:
+        raise refuse(N_("{value} is not a year"), N_("write it like 2025"), value=number)
+    return number
+
+
+def read_scope(value: object) -> str:
+    text = read_text(value)
+    if text and not _SCOPE.fullmatch(text):
+        raise refuse(
+            N_("{value} is not a scope of the GHG Protocol"),
+            N_("write S1, S2, or S3 with its category, like S3.1"),
+            value=text,
+        )
+    return text
+
+
+def read_shares(value: object) -> dict[str, Decimal]:
+    """Carrier → share; that they sum to 1 is checked with the other rules of the row."""
+    if not isinstance(value, dict):
+        raise refuse(
+            N_("{value} does not say who gets which share"),
+            N_("write a table of carriers and shares, like {{steam = 0.8, electricity = 0.2}}"),
+            value=shown(value),
+        )
+    return {read_id(key): read_share(number) for key, number in value.items()}
 
 
 def read_coordinate(value: object) -> float:
@@ -311,6 +357,11 @@ Unit = Annotated[str, PlainValidator(read_unit)]
 Number = Annotated[Decimal, PlainValidator(read_number)]
 Positive = Annotated[Decimal, PlainValidator(read_positive)]
 NotNegative = Annotated[Decimal, PlainValidator(read_not_negative)]
+Share = Annotated[Decimal, PlainValidator(read_share)]
+LossShare = Annotated[Decimal, PlainValidator(read_loss)]
+Shares = Annotated[dict[str, Decimal], PlainValidator(read_shares)]
+Scope = Annotated[str, PlainValidator(read_scope)]
+Year = Annotated[int, PlainValidator(read_year)]
 Coordinate = Annotated[float, PlainValidator(read_coordinate)]
 Integer = Annotated[int, PlainValidator(read_integer)]
 Digits = Annotated[int, PlainValidator(read_digits)]

@@ -37,6 +37,19 @@ ACCOUNT_HOLDERS: frozenset[str] = frozenset({"enterprise", "operator"})
 MeterKind = Literal["interval", "register", "power", "virtual"]
 Stamp = Literal["start", "end"]
 Basis = Literal["single", "demand", "capacity"]
+# Formula ids: two formulas share the name "efficiency method", so that the word alone is none of them.
+JointMethod = Literal[
+    "energy@1",
+    "ghgp_efficiency@1",
+    "fuel_share@1",
+    "exergy@1",
+    "egrid@1",
+    "mee_heat_ratio@1",
+    "declared@1",
+]
+TransferStatus = Literal["energy", "product", "co_product", "by_product", "waste", "captured_co2"]
+Fate = Literal["", "used", "mineral_binding", "geological_storage"]
+Origin = Literal["", "fossil", "biogenic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +200,70 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """How the carbon of a node is shared among what it makes (联产分摊).
+
+    ``method`` is a formula id of ``lujin.accounts.joint``. ``power_reference`` and ``heat_reference`` [1] are
+    the efficiencies of separate production, ``heat_temperature_k`` and ``ambient_temperature_k`` [K] the
+    entropy-mean temperature of the heat and that of the surroundings, ``boiler_efficiency`` [1] gives the heat
+    of the boiler from the fuel, ``shares`` are by carrier and sum to 1.
+    """
+
+    node: str
+    method: JointMethod
+    power_reference: Decimal | None = None
+    heat_reference: Decimal | None = None
+    heat_temperature_k: Decimal | None = None
+    ambient_temperature_k: Decimal | None = None
+    boiler_efficiency: Decimal | None = None
+    shares: Mapping[str, Decimal] = field(default_factory=dict)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What a flow from one party to another is in the accounts (转移属性), with its evidence.
+
+    ``status``: energy and products carry the carbon of their making, by-products and waste do not (their
+    treatment is the producer's), captured CO2 stays with the emitter unless its ``fate`` is permanent. ``scope``
+    says where the receiver reports it, e.g. "S2" or "S3.1". ``check_meter`` is the other party's meter on the
+    same pipe. ``distance_km`` [km] is what the goods travel.
+    """
+
+    flow: str
+    status: TransferStatus
+    scope: str = ""
+    fate: Fate = ""
+    origin: Origin = ""
+    distance_km: Decimal | None = None
+    check_meter: str = ""
+    evidence: str = ""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A battery, accumulator or tank (储能): how much it holds and what it loses.
+
+    ``capacity`` in ``unit``; efficiencies [1]; ``standing_loss_per_day`` [1/d] of what is in it.
+    """
+
+    node: str
+    capacity: Decimal
+    unit: str
+    charge_efficiency: Decimal = Decimal(1)
+    discharge_efficiency: Decimal = Decimal(1)
+    standing_loss_per_day: Decimal = Decimal(0)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayFact:
     """What tariffs and similar-day estimates need to know of a local day. None: not known."""
 
@@ -206,6 +283,8 @@ class Park:
     region: str  # province as in the grid-factor table, e.g. "广东"
     packs: Mapping[str, str]  # book → method pack id, e.g. {"location": "ghgp-location@1"}
     factor_date: date | None = None  # date on which factors must be in force; None: the day of activity
+    base_year: int | None = None
+    recalculation_threshold: Decimal = Decimal("0.05")  # of the base year's emissions [1]
     nodes: Mapping[str, Node] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
     meters: Mapping[str, Meter] = field(default_factory=dict)
@@ -215,6 +294,9 @@ class Park:
     outputs: Sequence[Output] = ()
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
+    joints: Sequence[Joint] = ()
+    transfers: Sequence[Transfer] = ()
+    storages: Sequence[Storage] = ()
     days: Mapping[date, DayFact] = field(default_factory=dict)
 
     def owner(self, node: str) -> str:

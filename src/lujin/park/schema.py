@@ -27,11 +27,14 @@ from lujin.park.model import (
     DayFact,
     Flow,
     Instrument,
+    Joint,
     Meter,
     Node,
     Output,
     Park,
     Price,
+    Storage,
+    Transfer,
 )
 from lujin.park.names import closest
 
@@ -46,9 +49,12 @@ _RECORDS: Mapping[str, type] = {
     "output": Output,
     "instrument": Instrument,
     "claim": Claim,
+    "joint": Joint,
+    "transfer": Transfer,
+    "storage": Storage,
     "day": DayFact,
 }
-_SEQUENCES = frozenset({"price", "output", "claim"})
+_SEQUENCES = frozenset({"price", "output", "claim", "joint", "transfer", "storage"})
 Key = str | int | date
 
 
@@ -174,6 +180,9 @@ def build(rows: Mapping[str, Sequence[Row]], found: Sequence[Problem] = ()) -> D
         outputs=sequence("output"),
         instruments=mapping("instrument"),
         claims=sequence("claim"),
+        joints=sequence("joint"),
+        transfers=sequence("transfer"),
+        storages=sequence("storage"),
         days=mapping("day"),
     )
     places: dict[tuple[str, Key], Row] = {
@@ -318,6 +327,9 @@ def encode(park: Park) -> Iterator[tuple[str, list[dict[str, object]]]]:
         ("output", park.outputs),
         ("instrument", park.instruments.values()),
         ("claim", park.claims),
+        ("joint", park.joints),
+        ("transfer", park.transfers),
+        ("storage", park.storages),
         ("day", park.days.values()),
     ):
         yield table, [_encode_row(table, record, zone) for record in records]

@@ -5,10 +5,12 @@ All functions take a park that passed ``check`` and read its validity windows as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from lujin.park.carriers import Dimension, fits
 from lujin.park.model import Meter, Park
@@ -46,6 +48,23 @@ def begins(window: Window) -> datetime:
 
 def ends(window: Window) -> datetime:
     return window[1] or _END
+
+
+def overlapping(
+    records: Iterable[tuple[Hashable, Any]], group: Callable[[Any], Hashable]
+) -> Iterator[tuple[Any, Any]]:
+    """Pairs of records of one group that share time: each with the one before it that lasts longest."""
+    groups: dict[Hashable, list[tuple[Hashable, Any]]] = defaultdict(list)
+    for key, record in records:
+        groups[group(record)].append((key, record))
+    for members in groups.values():
+        members.sort(key=lambda m: begins((m[1].valid_from, m[1].valid_to)))
+        longest = members[0][1]
+        for _, record in members[1:]:
+            window, before = (record.valid_from, record.valid_to), (longest.valid_from, longest.valid_to)
+            if intersect(before, window) is not None:
+                yield longest, record
+            longest = max(longest, record, key=lambda r: ends((r.valid_from, r.valid_to)))
 
 
 def flow_terms(park: Park) -> Mapping[str, tuple[Term, ...]]:
@@ -139,9 +158,14 @@ def meter_names(park: Park) -> Mapping[str, str]:
 
 def meter_dimensions(park: Park) -> Mapping[str, frozenset[Dimension]]:
     """What each meter can measure: the dimension of its flow's carrier; for a meter that is only a term, those
-    of its unit that the virtual meters above it allow. One element each in a park that passed ``check``.
+    of its unit that the virtual meters above it, or the flow that it checks, allow. One element each in a park
+    that passed ``check``.
     """
     allowed: dict[str, frozenset[Dimension]] = {}  # by the virtual meters above
+    for transfer in park.transfers:
+        checked = park.flows.get(transfer.flow)
+        if transfer.check_meter and checked and (carrier := park.carriers.get(checked.carrier)):
+            allowed[transfer.check_meter] = frozenset({carrier.dimension})
     found: dict[str, frozenset[Dimension]] = {}
     for name in reversed(term_order(park)[0]):
         meter = park.meters[name]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from lujin.accounts import components
 from lujin.park import Park, flow_terms
 from lujin.park.calendar import month_start, next_month
 
@@ -94,8 +95,24 @@ def plan(
             )
         }
         if reasons:
-            work.append(Work(at, reasons))
+            known = {e for e in digests if present(park, e, at) or (at, e) in done}
+            work.append(Work(at, with_joined(park, reasons, known)))
     return work
+
+
+def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """With those of ``known`` whose carbon may change along: neighbours, for the reason of the one they follow.
+
+    Only book ``embodied`` passes carbon on; without it an enterprise's lines are its own.
+    """
+    found = dict(reasons)
+    if "embodied" in park.packs:
+        joined = components(park)
+        for enterprise in sorted(reasons):
+            for neighbour in joined[enterprise]:
+                if neighbour in known:
+                    found.setdefault(neighbour, reasons[enterprise])
+    return found
 
 
 def _reason(done: tuple[int, str] | None, newest: int, digest: str, corrections: frozenset[int]) -> str:
