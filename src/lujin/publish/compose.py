@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lujin.accounts.canonical import sha256_of
+from lujin.accounts.sections import CARBON_BOOKS
 from lujin.accounts.statement_parts import BookTotal
 from lujin.errors import N_
 from lujin.publish.basis import completeness, factors, restatements
@@ -25,8 +26,8 @@ PERIODS: Mapping[str, str] = {
 }
 UNKNOWN = N_("not available")
 INTEGRITY = N_(
-    "The codes prove that these figures are the recorded ones and were not altered. They prove integrity, not "
-    "correct metering."
+    "Compared with the park's ledger, the codes show that these figures are the recorded ones, unaltered. They "
+    "prove integrity, not correct metering."
 )
 
 
@@ -146,7 +147,7 @@ def _figures(paper: Paper) -> tuple[Figure, ...]:
         say.fill(N_("of it estimated: {amount}"), amount=cost.text if cost else say(UNKNOWN)),
     )
     own = next((b for b in found.books if b.book == found.book), None)
-    if found.book == "physical":
+    if found.book not in CARBON_BOOKS:
         return energy, money
     return energy, money, _scope(paper, own, "1"), _scope(paper, own, "2")
 

@@ -23,6 +23,13 @@ class Number:
     digits: int
 
     @property
+    def decimals(self) -> int:
+        """``digits``, or as many as the first digit of a smaller value needs."""
+        if self.value and abs(self.value) < Decimal(5).scaleb(-self.digits - 1):
+            return -self.value.adjusted()
+        return self.digits
+
+    @property
     def text(self) -> str:
         """
         >>> Number(Decimal("1234567.891"), 2).text, Number(Decimal("-0.5"), 1).text, Number(Decimal(0), 3).text
@@ -30,10 +37,7 @@ class Number:
         >>> Number(Decimal("0.00042"), 3).text
         '0.0004'
         """
-        digits = self.digits
-        if self.value and abs(self.value) < Decimal(5).scaleb(-digits - 1):
-            digits = -self.value.adjusted()
-        return f"{self.value:,.{digits}f}".replace("-", "−")
+        return f"{self.value:,.{self.decimals}f}".replace("-", "−")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lujin.accounts import Amount, Statement
 from lujin.accounts.amounts import GASES
+from lujin.accounts.sections import CARBON_BOOKS
 from lujin.accounts.statement_parts import CostLine
 from lujin.errors import N_
 from lujin.publish.content import Column, Table
@@ -201,7 +202,8 @@ def carbon(paper: Paper) -> Table:
     )
     title = say.fill(N_("Carbon, {book}"), book=names.book(found.book))
     notes = (say(N_("Biogenic CO2 and memo lines stand beside the totals and are not part of them.")),)
-    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), notes, say(NOTHING_POSTED))
+    empty = say(NOTHING_POSTED) if found.book in CARBON_BOOKS else ""
+    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), notes, empty)
 
 
 def _gas_title(names: Names, gas: str) -> tuple[str, str]:

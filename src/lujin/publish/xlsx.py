@@ -208,7 +208,7 @@ def _put(cell: ExcelCell, value: Cell, content: Content, font: Font | None = Non
 def _number(cell: ExcelCell, number: Number, content: Content) -> None:
     """The exact value as far as a double goes; beyond that, a comment holds the rest."""
     cell.value = float(number.value)
-    cell.number_format = "#,##0" + ("." + "0" * number.digits if number.digits else "")
+    cell.number_format = "#,##0" + ("." + "0" * number.decimals if number.decimals else "")
     if len(number.value.normalize().as_tuple().digits) > EXACT_DIGITS:
         text = content.words["exact"].replace("{value}", f"{number.value:f}")
         cell.comment = Comment(text, "lujin", height=40, width=260)
