@@ -1,6 +1,6 @@
 """Two meters on one pipe: the mean within uncertainty, a dispute beyond it, nothing from nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt
 
@@ -208,3 +208,27 @@ def test_whatever_was_measured_the_settled_month_sums_exactly(own, other, first,
     assert found.least.total.sum() == expected == said.settled.base
     swapped = settled(park(classes=(second, first)), A=np.tile(other, repeat), C=np.tile(own, repeat))
     assert swapped.settlements[0].outcome == said.outcome
+
+
+def test_book_embodied_passes_on_the_smaller_quantity_and_holds_the_rest_in_suspense():
+    described = park()
+    described = replace(
+        described,
+        packs={**PACKS, "embodied": "embodied@1"},
+        flows={**described.flows, "G": Flow(id="G", carrier="electricity", source="GRID", target="S")},
+        meters={**described.meters, "MG": Meter(id="MG", flow="G")},
+    )
+    lines = month_lines(described, energy(described, A=1000, C=900, MG=4000), REFERENCE).lines
+    book = lines.filter(pl.col("book") == "embodied")
+
+    def net(account):
+        debit = book.filter(pl.col("debit") == account)["amount"].sum()
+        return debit - book.filter(pl.col("credit") == account)["amount"].sum()
+
+    whole = -net("S/EXT/GRID")
+    assert whole > 0
+    assert net("B/OWN/B") == pytest.approx(whole * 900 / 4000, abs=2)
+    assert net("S/SUSPENSE/F") == pytest.approx(whole * 100 / 4000, abs=2)
+    assert net("S/OWN/S") == pytest.approx(whole * 3000 / 4000, abs=2)
+    assert net("S/SUSPENSE/F") + net("S/OWN/S") + net("B/OWN/B") == whole
+    assert net("S/WIP/S/electricity") == net("S/DUE/B") + net("B/DUE/S") == 0

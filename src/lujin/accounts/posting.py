@@ -10,7 +10,7 @@ import polars as pl
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
-from lujin.accounts.embodied import Opening, embodied_month
+from lujin.accounts.embodied import Disputed, Opening, embodied_month
 from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
 from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
@@ -19,7 +19,7 @@ from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
-from lujin.accounts.settle import Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
+from lujin.accounts.settle import Settled, Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
@@ -100,6 +100,13 @@ def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: Tra
     return hourly_trace(poster, kept["embodied"], before)
 
 
+def _disputed(settled: Settled) -> Disputed:
+    """Row → disputed flow and its gap; one flow stands for all of one row."""
+    flows = {s.subject: s.flow for s in settled.settlements if s.outcome == "dispute"}
+    subjects = settled.least.subjects
+    return {row: (flows[subjects[row].label], gap) for row, gap in (settled.disputed or {}).items()}
+
+
 def month_lines(
     park: Park,
     energy: SubjectEnergy,
@@ -136,7 +143,7 @@ def month_lines(
     if "embodied" in kept:
         # What is in dispute is not passed on
         moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
-        solved = embodied_month(moved, kept["embodied"], opening or {})
+        solved = embodied_month(moved, kept["embodied"], opening or {}, _disputed(settled))
         poster.problems.extend(solved.problems)
         post_embodied(moved, solved)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
