@@ -42,6 +42,7 @@ DECISIONS: Mapping[str, str] = {
     "never": N_("never recalculated"),
     "undecided": N_("to be said"),
 }
+WHY: Mapping[str, str] = {**REASONS, "carried": N_("another balance carried over")}
 SHOWN = 24  # rows of an effect before "and N more"
 
 
@@ -66,7 +67,7 @@ def held(console: Console, found: Sequence[Held], words: Words, park: str) -> No
         counts: dict[str, int] = {}
         for why in item.reasons.values():
             counts[why] = counts.get(why, 0) + 1
-        why = words.comma().join(f"{words.term(REASONS, reason)} {count}" for reason, count in counts.items())
+        why = words.comma().join(f"{words.term(WHY, reason)} {count}" for reason, count in counts.items())
         text = N_("{month} is {state}: {count} enterprises wait ({why}), arrivals {arrivals}")
         arrivals = words.comma().join(map(str, item.arrivals)) or NOTHING
         month, named = month_text(item.month), words.term(PERIOD_STATES, item.state)
