@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lujin.accounts import Amount
+from lujin.accounts.periods import STATES
 from lujin.accounts.sections import shown
 from lujin.errors import N_
 from lujin.show.amounts import local, month_text, number, percent
@@ -23,12 +24,7 @@ if TYPE_CHECKING:
     from lujin.workspace.evidence import Head
     from lujin.workspace.plan import Held
 
-PERIOD_STATES: Mapping[str, str] = {
-    "open": N_("open"),
-    "closed": N_("closed"),
-    "verified": N_("closed and verified"),
-    "restated": N_("restated"),
-}
+PERIOD_STATES: Mapping[str, str] = {state: named.message for state, named in STATES.items()}
 CHANGES: Mapping[str, str] = {
     "structural": N_("change of structure"),
     "method": N_("change of method"),
