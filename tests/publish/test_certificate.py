@@ -167,6 +167,12 @@ def test_a_list_that_is_older_than_the_certificate_leaves_the_status_unknown(fil
         assert report.layers[2].state == "unknown"
 
 
+def test_a_certificate_that_points_to_a_list_of_its_own_making_fails(document, key):
+    changed = copy.deepcopy(document)
+    changed["credentialStatus"]["statusListCredential"] = "urn:uuid:0"
+    assert failing(check(canonical_file(sign(changed, key, NOW))))[0] == "status"
+
+
 def test_a_list_of_another_issuer_or_with_a_changed_bit_fails(file, key, stranger):
     assert failing(check(file, canonical_file(status_list(4, [], stranger, NOW))))[0] == "status"
     changed = copy.deepcopy(status_list(4, [3], key, NOW))
@@ -229,6 +235,15 @@ def huge_amount(subject):
 )
 def test_an_issuer_that_lies_about_an_entry_fails_at_the_proof(document, key, change):
     assert failing(check(resigned(document, key, change)))[0] == "proof"
+
+
+def test_a_head_that_another_signed_fails_at_the_proof(document, log, key, stranger):
+    theirs = head_document(sign_head(4, log.tree().root(), KNOWN, stranger))
+    for head in (theirs, {**theirs, "issuer": document["issuer"]["id"]}):
+        changed = resigned(document, key, lambda subject, head=head: subject.update(treeHead=head))
+        name, text = failing(check(changed))
+        assert name == "proof"
+        assert "signed by another" in text or "does not fit" in text
 
 
 def change_total(subject):

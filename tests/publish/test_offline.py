@@ -12,7 +12,8 @@ import pytest
 from issuing import NOW, RECORDED, line, small_log
 from typer.testing import CliRunner
 
-import lujin
+import lujin.accounts
+import lujin.publish
 from lujin.cli import app
 from lujin.publish import canonical_file, check, issue, public_did, sign_head, status_list, witness
 
@@ -57,6 +58,12 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@pytest.mark.parametrize("face", [lujin.accounts, lujin.publish], ids=lambda face: face.__name__)
+def test_every_name_of_a_face_is_found_where_it_is_said_to_be(face):
+    assert sorted(face.__all__) == sorted(name for names in face._HOME.values() for name in names)
+    assert [name for name in face.__all__ if getattr(face, name) is None] == []
+
+
 def invoke(*arguments):
     return CliRunner().invoke(app, ["verify", *map(str, arguments)], env={"LUJIN_LANG": "en", "COLUMNS": "200"})
 
@@ -72,7 +79,7 @@ def test_a_failing_layer_is_named_and_ends_with_1(place, key, file):
     (place / "status.json").write_bytes(canonical_file(status_list(9, [3], key, NOW)))
     done = invoke(place / "certificate.json", "--status", place / "status.json")
     assert done.exit_code == 1
-    assert "This certificate does not hold: status fails" in done.stdout
+    assert "This certificate does not hold: layer status fails" in done.stdout
     (place / "certificate.json").write_bytes(file.replace(b"12345", b"12346"))
     done = invoke(place / "certificate.json", "--json")
     assert (done.exit_code, json.loads(done.stdout)["failed"]) == (1, "signature")

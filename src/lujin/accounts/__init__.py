@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     )
     from lujin.accounts.pools import components, may_hold, with_neighbours
     from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
+    from lujin.accounts.provenance import as_prov
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
     from lujin.accounts.totals import ParkTotals, park_totals
+    from lujin.accounts.uncertainty_parts import Uncertainty
 
 _HOME = {
     "amounts": ("Amount", "GwpSet", "gwp_set"),
@@ -44,9 +46,11 @@ _HOME = {
     "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
     "pools": ("components", "may_hold", "with_neighbours"),
     "posting": ("MonthLines", "books_of", "month_lines", "trace_month"),
+    "provenance": ("as_prov",),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
     "totals": ("ParkTotals", "park_totals"),
+    "uncertainty_parts": ("Uncertainty",),
 }
 
 __all__ = [
@@ -63,6 +67,8 @@ __all__ = [
     "SubjectEnergy",
     "SubjectSum",
     "TraceState",
+    "Uncertainty",
+    "as_prov",
     "books_of",
     "canonical_bytes",
     "carried",

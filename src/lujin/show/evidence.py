@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_
 from lujin.show.text import say_line
+from lujin.show.words import BOOKS, SCOPES, SOURCES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from lujin.publish import Report
 
 _LAYERS = {
-    "form": N_("form"),
-    "signature": N_("signature"),
-    "status": N_("status"),
-    "proof": N_("proof"),
-    "sum": N_("sum"),
+    "form": N_("layer form"),
+    "signature": N_("layer signature"),
+    "status": N_("layer status"),
+    "proof": N_("layer proof"),
+    "sum": N_("layer sum"),
 }
 _HELD = {
     "form": N_("the file is in its original, canonical form"),
@@ -34,6 +35,7 @@ _STATES = {
     "unknown": N_("unknown"),
     "not reached": N_("not reached"),
 }
+_SCOPES = {**SCOPES, **SOURCES}
 _COLOURS = {"passed": "green", "failed": "bold red", "unknown": "yellow", "not reached": "dim"}
 
 
@@ -60,7 +62,11 @@ def certificate(console: Console, report: Report, say: Speech, *, trusted: bool,
 
 def _stated(console: Console, stated: Any, say: Speech) -> None:
     subject, issuer = stated["credentialSubject"], stated["issuer"]
-    verification = N_("verified by {by}") if subject["verification"]["status"] == "verified" else N_("unverified")
+    verification = (
+        N_("verified by {by}")
+        if subject["verification"]["status"] == "verified"
+        else N_("no verifier has confirmed it")
+    )
     rows = [
         (N_("issuer"), f"{_name(issuer, say)} ({issuer['identifier']})"),
         (N_("signed as"), issuer["id"]),
@@ -74,7 +80,8 @@ def _stated(console: Console, stated: Any, say: Speech) -> None:
     ]
     for total in subject["totals"]:
         amount = f"{Decimal(total['amount']).scaleb(-9):f} t {total['gas']}"
-        rows.append((N_("total"), f"{total['book']} {total['scope']} {amount}"))
+        book, scope = (say(names.get(total[n], total[n])) for n, names in (("book", BOOKS), ("scope", _SCOPES)))
+        rows.append((say.fill(N_("{scope}, {book}"), scope=scope, book=book), amount))
     for label, value in rows:
         say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
 

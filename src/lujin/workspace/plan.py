@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lujin.accounts import components
-from lujin.park import Park, flow_terms
+from lujin.park import Park, check_terms, flow_terms
 from lujin.park.calendar import month_start, next_month
 
 
@@ -52,9 +52,11 @@ def counted(reasons: Mapping[str, str]) -> dict[str, int]:
 
 
 def enterprises_of_meters(park: Park) -> Mapping[str, frozenset[str]]:
-    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target)."""
+    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target). A check
+    meter moves those of the flow that it checks.
+    """
     found: dict[str, set[str]] = defaultdict(set)
-    for flow, terms in flow_terms(park).items():
+    for flow, terms in (*flow_terms(park).items(), *check_terms(park).items()):
         record = park.flows[flow]
         owners = {park.owner(record.source), park.owner(record.target)} - {""}
         for term in terms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,16 @@ from lujin.accounts.audit import verify as verify_ledger
 from lujin.accounts.explain import explain as explain_line
 from lujin.accounts.facts import COUNTS, completeness_as_of, park_as_of, reference_as_of
 from lujin.accounts.period_facts import periods, verify_periods
-from lujin.errors import IntegrityError
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import Drawing
+from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
+from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import Park, from_snapshot
 from lujin.park.calendar import month_grid, month_of
 from lujin.readings import SCHEMA, Energy
 from lujin.readings.sources import pending, sources
 from lujin.reference import Reference, Row
+from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.evidence import verify_heads
 from lujin.workspace.progress import Progress
@@ -55,7 +59,45 @@ def statement(
             rows = reference_as_of(connection, as_of)
             park = park if enterprise in park.nodes else workspace.park
         sets = gwp_sets(workspace, month, park, rows)
-        return statements.statement(connection, park, enterprise, month, book, as_of=as_of, gwp=sets)
+        found = statements.statement(connection, park, enterprise, month, book, as_of=as_of, gwp=sets)
+    if found.recorded_at is None:
+        return found
+    settled = settlements(workspace, month, enterprise, found.recorded_at, park)
+    return replace(found, settlements=settled)
+
+
+def uncertainties(
+    workspace: Workspace,
+    month: int,
+    book: str | None,
+    enterprise: str,
+    as_of: datetime | None,
+    draws: int,
+    seed: int,
+) -> tuple[Uncertainty, ...]:
+    if book is not None and book not in CARBON:
+        params = {"book": book, "known": ", ".join(CARBON)}
+        raise InputError(Problem(N_("there is no carbon book {book}"), params, N_("use one of: {known}")))
+    sets = gwp_sets(workspace, month)
+    drawing = Drawing(draws, seed) if draws else None
+    with workspace.engine.connect() as connection:
+        found = [
+            uncertainty_of(
+                connection,
+                workspace.park,
+                month,
+                name,
+                enterprise=enterprise,
+                as_of=as_of,
+                gwp=sets.get(name),
+                drawing=drawing,
+            )
+            for name in ((book,) if book else CARBON)
+        ]
+    return tuple(one for one in found if one is not None)
+
+
+CARBON = ("location", "market", "regulatory", "embodied")
 
 
 def park_then(workspace: Workspace, connection: Connection, known: datetime) -> Park:
