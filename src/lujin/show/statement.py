@@ -91,7 +91,7 @@ def _letterhead(console: Console, found: Statement, words: Words) -> None:
         facts.append((N_("state"), version))
     else:
         facts.append((N_("state"), state))
-    facts.append((N_("closing"), periods.state(words, found.period)))
+    facts.append((N_("state of the period"), periods.state(words, found.period)))
     if found.as_of is not None:
         facts.append((N_("as known on"), local(found.as_of, zone)))
     slots = found.completeness
