@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         posted_through,
     )
     from lujin.accounts.pools import components, may_hold, with_neighbours
-    from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
+    from lujin.accounts.posting import MonthLines, books_of, methods_compared, month_lines, trace_month
     from lujin.accounts.provenance import as_prov
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
@@ -45,7 +45,7 @@ _HOME = {
     "hourly": ("HourlyTrace", "TraceState"),
     "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
     "pools": ("components", "may_hold", "with_neighbours"),
-    "posting": ("MonthLines", "books_of", "month_lines", "trace_month"),
+    "posting": ("MonthLines", "books_of", "methods_compared", "month_lines", "trace_month"),
     "provenance": ("as_prov",),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
@@ -78,6 +78,7 @@ __all__ = [
     "gwp_set",
     "ledger_size",
     "may_hold",
+    "methods_compared",
     "month_lines",
     "net",
     "park_totals",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from lujin.accounts.amounts import GwpSet
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
@@ -15,9 +16,11 @@ from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
 from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
+from lujin.accounts.method_range import MethodRange, method_range
 from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
+from lujin.accounts.pools import with_neighbours
 from lujin.accounts.poster import Poster
 from lujin.accounts.settle import Settled, Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
@@ -98,6 +101,18 @@ def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: Tra
     settled = settle(park, energy, class_uncertainty(park)).least
     poster = poster_of(park, settled, resolve, frozenset(park.enterprises()))
     return hourly_trace(poster, kept["embodied"], before)
+
+
+def methods_compared(
+    park: Park, energy: SubjectEnergy, resolve: Resolve, opening: Opening, enterprise: str, gwp: GwpSet
+) -> MethodRange | None:
+    """What the enterprise carries under every formula of joint production; ``energy``: of all who are joined."""
+    kept = books_of(park)
+    if "embodied" not in kept:
+        return None
+    settled = settle(park, energy, class_uncertainty(park)).least
+    poster = poster_of(park, settled, resolve, with_neighbours(park, [enterprise]))
+    return method_range(poster, kept["embodied"], opening, enterprise, gwp)
 
 
 def _disputed(settled: Settled) -> Disputed:

@@ -17,7 +17,9 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
+from lujin.accounts.embodied_statement import Embodied, embodied_section
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
+from lujin.accounts.method_range import MethodRange
 from lujin.accounts.pack import packs as known_packs
 from lujin.accounts.period_facts import view as period_view
 from lujin.accounts.settle import Settlement
@@ -50,9 +52,10 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book. ``uncertainty`` is that of the book asked for; None for energy and money.
-    ``settlements``: flows that two meters measured; they are worked out again from the readings that the newest
-    entry knew, and added by the workspace.
+    ``books`` sums up every carbon book, ``embodied`` is the balance of what was passed on, ``methods`` what the
+    choice of a formula for joint production changes in it. ``uncertainty`` is that of the book asked for; None for
+    energy and money. ``settlements``: flows that two meters measured. The last two are worked out again from the
+    readings that the newest entry knew.
     """
 
     enterprise: str
@@ -83,7 +86,9 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    embodied: Embodied | None = None
     uncertainty: Uncertainty | None = None
+    methods: MethodRange | None = None
     settlements: tuple[Settlement, ...] = ()
 
     @property
@@ -155,6 +160,7 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        embodied=embodied_section(enterprise, month, moves, sets.get("embodied")),
         uncertainty=None
         if book == "physical" or not own
         else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),

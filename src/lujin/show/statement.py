@@ -15,6 +15,7 @@ from lujin.errors import N_
 from lujin.show import periods
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
 from lujin.show.balance import settlements
+from lujin.show.embodied import embodied
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.text import (
     NOTHING,
@@ -53,6 +54,7 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _energy(console, found, words)
     _cost(console, found, words)
     _carbon(console, found, words)
+    embodied(console, found, words)
     _uncertainty(console, found, words)
     _completeness(console, found, words)
     settlements(console, found.settlements, words)

@@ -40,6 +40,7 @@ from lujin.reference import Reference, Row
 from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.evidence import verify_heads
+from lujin.workspace.methods import methods
 from lujin.workspace.progress import Progress
 from lujin.workspace.replay import replay as replay_postings
 from lujin.workspace.running import due_work
@@ -63,7 +64,10 @@ def statement(
     if found.recorded_at is None:
         return found
     settled = settlements(workspace, month, enterprise, found.recorded_at, park)
-    return replace(found, settlements=settled)
+    if book != "embodied":
+        return replace(found, settlements=settled)
+    compared = methods(workspace, park, enterprise, month, found.recorded_at, sets.get(book))
+    return replace(found, settlements=settled, methods=compared)
 
 
 def uncertainties(
