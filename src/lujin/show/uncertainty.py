@@ -90,11 +90,12 @@ def source_name(words: Words, kind: str, source: str, named: Named) -> str:
     say = words.say
     if kind == "factor":
         key, _, parameter = source.partition("#")
-        if key not in named:
-            return source
-        table, values = named[key]
-        name, number = factor_name(words, table, values), words.term(NUMBERS, parameter)
-        if parameter == "value":  # CH4 and N2O of a fuel have one name and two rows
+        number = words.term(NUMBERS, parameter)
+        table, values = named.get(key, ("", {}))
+        name = factor_name(words, table, values) if values else _of_key(key)
+        if parameter == "value" and not values:
+            number = ""
+        elif parameter == "value":  # CH4 and N2O of a fuel have one name and two rows
             number = words.unit(values["unit"]) if values.get("kind") == "parameter" else ""
         return say.fill(N_("{name}, {number}"), name=name, number=number) if number else name
     if kind == "meter":
@@ -102,6 +103,16 @@ def source_name(words: Words, kind: str, source: str, named: Named) -> str:
     if kind == "estimate":
         return say.fill(N_("estimate of {subject}"), subject=source)
     return say.fill(N_("allocation at {node}"), node=source)
+
+
+def _of_key(key: str) -> str:
+    """A neighbour's factor, of which the statement knows the key alone.
+
+    >>> _of_key("fuel_factors:GBT32151-C1|fuel|烟煤|tCO2/t|2024-01-01")
+    '烟煤 (GBT32151-C1)'
+    """
+    parts = key.partition(":")[2].split("|")
+    return f"{parts[2]} ({parts[0]})" if len(parts) > 2 else parts[0]
 
 
 def report(console: Console, found: Sequence[Uncertainty], words: Words, named: Named) -> None:
