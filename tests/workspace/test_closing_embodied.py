@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import pytest
 from polars.testing import assert_frame_equal
 
 from lujin.accounts.period_facts import embodied_balances
+from lujin.errors import InputError
 
 from .small_park import COAL, HEAD, ZONE, Reading, Site
 
@@ -93,8 +95,8 @@ def balance(site: Site, month: int, group: str) -> int:
     return sum(b.amount for b in found if b.group == group and b.commodity == "CO2f")
 
 
-def lit(make: Make, name: str = "park") -> Site:
-    site = make(name, PARK)
+def lit(make: Make, name: str = "park", text: str = PARK) -> Site:
+    site = make(name, text)
     site.reference("coal_equivalents", COAL + HEAT)
     site.now = datetime(2025, 9, 1, 1, tzinfo=ZONE)
     site.take(FACTS)
@@ -151,4 +153,38 @@ def test_an_open_month_takes_over_what_a_restated_one_carries(site: Make) -> Non
     assert [m.month for m in report.months] == [JULY, AUGUST]
     assert [event.month for event in report.restated] == [JULY] and not report.held
     assert balance(park, AUGUST, "WIP") == 0
+    park.verified()
+
+
+DISPUTED = (
+    PARK
+    + """
+[[meter]]
+id = "MX"
+kind = "interval"
+unit = "GJ"
+interval = "1h"
+accuracy_class = "1.0"
+
+[[transfer]]
+flow = "STEAM"
+status = "energy"
+check_meter = "MX"
+"""
+)
+
+
+def test_two_meters_that_disagree_hinder_the_closing_until_a_note_discloses_it(site: Make) -> None:
+    park = lit(site, text=DISPUTED.replace('id = "MS"', 'id = "MS"\naccuracy_class = "1.0"'))
+    park.take([*hours("MX", EVE, 12, 0.0), *hours("MX", DAY, 12, 15.0)])
+    park.run()
+    assert balance(park, AUGUST, "SUSPENSE") != 0
+    with pytest.raises(InputError, match=r"disputed amounts stand in suspense: E1/SUSPENSE/STEAM") as refused:
+        park.later(minutes=1).open().close([JULY, AUGUST])
+    assert len(refused.value.problems) == 1
+    note = "the steam meters of B1 and E2 differ by a quarter"
+    _, august = park.later(minutes=1).open().close([JULY, AUGUST], note)
+    assert august.closing is not None and august.closing.note == note
+    kinds = {d["kind"] for d in august.closing.disclosed}
+    assert "suspense" in kinds
     park.verified()

@@ -82,13 +82,14 @@ def uncertainties(
     if book is not None and book not in CARBON:
         params = {"book": book, "known": ", ".join(CARBON)}
         raise InputError(Problem(N_("there is no carbon book {book}"), params, N_("use one of: {known}")))
-    sets = gwp_sets(workspace, month)
     drawing = Drawing(draws, seed) if draws else None
     with workspace.engine.connect() as connection:
+        park = workspace.park if as_of is None else park_then(workspace, connection, as_of)
+        sets = gwp_sets(workspace, month, park, None if as_of is None else reference_as_of(connection, as_of))
         found = [
             uncertainty_of(
                 connection,
-                workspace.park,
+                park,
                 month,
                 name,
                 enterprise=enterprise,
