@@ -40,7 +40,6 @@ def compose(paper: Paper) -> Content:
         title=say(N_("Energy and carbon statement")),
         issuer=names.park(),
         holder=holder,
-        status=say(PERIODS[paper.letterhead.period]),
         facts=_facts(paper),
         figures=_figures(paper),
         charts=_charts(paper),

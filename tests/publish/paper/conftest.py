@@ -21,7 +21,7 @@ from lujin.show.words import Words
 from lujin.workspace import Workspace
 from lujin.workspace.publishing import letterhead
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MONTH = 202506
 LONG = "很长很长的企业名称" * 12 + "有限责任公司 with_an_unbreakable_english_tail_" + "x" * 90
 
