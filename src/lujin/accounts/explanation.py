@@ -21,9 +21,15 @@ Kind = Literal[
     "subject",
     "flow",
     "meter",
+    "settlement",
     "hour",
     "event",
     "reading",
+    "traced",
+    "origin",
+    "carried",
+    "pool",
+    "transfer",
 ]
 
 

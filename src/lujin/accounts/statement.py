@@ -19,6 +19,8 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.period_facts import view as period_view
+from lujin.accounts.settle import Settlement
 from lujin.accounts.statement_parts import (
     AccountLine,
     BookTotal,
@@ -31,9 +33,12 @@ from lujin.accounts.statement_parts import (
     FactorUse,
     MemoLine,
     Part,
+    PeriodView,
     Restatement,
 )
 from lujin.accounts.tables import BOOKS, entry, line, line_key
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import uncertainty
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import Park
 
@@ -45,7 +50,9 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book.
+    ``books`` sums up every carbon book. ``uncertainty`` is that of the book asked for; None for energy and money.
+    ``settlements``: flows that two meters measured; they are worked out again from the readings that the newest
+    entry knew, and added by the workspace.
     """
 
     enterprise: str
@@ -60,6 +67,7 @@ class Statement(Part):
     version: int
     status: Status
     recorded_at: datetime | None
+    period: PeriodView
     accounts: tuple[AccountLine, ...]
     energy: tuple[EnergyLine, ...]
     coal_equivalent: Amount
@@ -75,6 +83,8 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    uncertainty: Uncertainty | None = None
+    settlements: tuple[Settlement, ...] = ()
 
     @property
     def unverified(self) -> tuple[FactorUse, ...]:
@@ -129,6 +139,7 @@ def statement(
         version=len(own),
         status="not_posted" if not own else "posted" if len(own) == 1 else "restated",
         recorded_at=own[-1]["recorded_at"] if own else None,
+        period=period_view(connection, month, as_of),
         accounts=sections.accounts(park, enterprise, month, book, chosen, before),
         energy=energy,
         coal_equivalent=total((e.coal_equivalent for e in energy), "mgce"),
@@ -144,6 +155,9 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        uncertainty=None
+        if book == "physical" or not own
+        else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),
     )
 
 
@@ -244,12 +258,13 @@ def _demand(connection: Connection, enterprise: str, month: int, as_of: datetime
 
 
 def meters_of(park: Park, enterprise: str) -> tuple[str, ...]:
-    """Physical meters behind every flow that touches the enterprise, in file order."""
+    """Physical meters behind every flow that touches the enterprise, check meters too, in file order."""
     flows = {
         flow.id for flow in park.flows.values() if enterprise in (park.owner(flow.source), park.owner(flow.target))
     }
     found: set[str] = set()
     open_ends = [meter.id for meter in park.meters.values() if meter.flow in flows]
+    open_ends += [t.check_meter for t in park.transfers if t.flow in flows and t.check_meter]
     while open_ends:
         name = open_ends.pop()
         if name not in found:

@@ -79,6 +79,13 @@ SCHEMAS: Mapping[str, Schema] = {
             numbers="ncv carbon_content_tC_per_TJ oxidation_fraction value",
         ),
         _schema(
+            "uncertainties",
+            "kind applies_to medium parameter distribution coverage lower upper value unit",
+            "kind applies_to medium parameter",
+            numbers="lower upper value",
+            units=("%",),
+        ),
+        _schema(
             "gwp",
             "gas formula assessment horizon_years value unit",
             "gas assessment horizon_years",

@@ -39,9 +39,7 @@ def intensities(console: Console, found: MonthTrace, words: Words, park: str, en
         unit, base, shown = _UNITS[words.park.carriers[row["carrier"]].dimension]
         values = [grouped(Decimal(row[name]), 1) for name in ("mean", "least", "greatest")]
         amount = grouped(Decimal(row["amount"] / base), 0)
-        rows.append(
-            [words.node(row["enterprise"]), words.carrier(row["carrier"]), amount, unit, *values, shown]
-        )
+        rows.append([words.node(row["enterprise"]), words.carrier(row["carrier"]), amount, unit, *values, shown])
     title = say.fill(N_("Carbon intensity hour by hour, {month}"), month=month_text(found.month))
     show_table(console, title, Table(columns, rows))
     if enterprise:
