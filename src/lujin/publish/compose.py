@@ -40,7 +40,6 @@ def compose(paper: Paper) -> Content:
         title=say(N_("Energy and carbon statement")),
         issuer=names.park(),
         holder=holder,
-        status=say(PERIODS[paper.letterhead.period]),
         facts=_facts(paper),
         figures=_figures(paper),
         charts=_charts(paper),
@@ -258,7 +257,7 @@ def _footer(paper: Paper, holder: str) -> str:
 def _shortened(name: str, wide: int = 44) -> str:
     """
     >>> _shortened("绿" * 30, 10), _shortened("Lingli", 10)
-    ('绿绿绿绿…', 'Lingli')
+    ('绿绿绿绿绿…', 'Lingli')
     """
     room, at = wide, 0
     while at < len(name) and room >= 0:

@@ -71,7 +71,6 @@ class Content:
     title: str
     issuer: str
     holder: str
-    status: str
     facts: tuple[Fact, ...]
     figures: tuple[Figure, ...]
     charts: tuple[Chart, ...]

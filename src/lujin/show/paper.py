@@ -34,9 +34,6 @@ class PaperNames:
     def unit(self, unit: str) -> str:
         return self.words.unit(unit)
 
-    def carrier(self, code: str) -> str:
-        return self.words.carrier(code)
-
     def commodity(self, code: str) -> str:
         return self.words.commodity(code)
 

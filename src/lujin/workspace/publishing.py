@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from lujin.accounts import Amount, Statement
+from lujin.accounts.period_facts import period
 from lujin.accounts.tables import BOOKS, entry
 from lujin.errors import N_
 from lujin.publish.letterhead import Code, Letterhead, MonthPoint
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
 
 MONTHS = 12
 ENTRY = N_("newest entry")
+CLOSING = N_("closing of the month")
 
 
 def letterhead(workspace: Workspace, found: Statement) -> Letterhead:
-    """History of the year up to the month and the ids of the newest entries, as known at the statement's time."""
-    return Letterhead(codes=entry_codes(workspace, found), history=history(workspace, found))
+    """State of the month, history of the year up to it, ids of the newest entries; as known at the statement's
+    time.
+    """
+    with workspace.engine.connect() as connection:
+        held = period(connection, found.month, found.as_of)
+    codes = entry_codes(workspace, found)
+    if held.closing is not None:
+        codes += (Code(CLOSING, held.closing.digest),)
+    return Letterhead(period=held.state, codes=codes, history=history(workspace, found))
 
 
 def history(workspace: Workspace, found: Statement) -> tuple[MonthPoint, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
 from typer.testing import CliRunner
 
+from lujin import open as open_park
 from lujin.cli import app
 from lujin.workspace import Workspace
 
@@ -56,3 +58,18 @@ def test_a_month_without_postings_makes_a_paper_that_says_so(workspace: Workspac
     code, _ = lujin("statement", workspace.directory, "-e", "E001", "-m", "2030-01", "--pdf", pdf, "--xlsx", xlsx)
     assert code == 0
     assert "Nothing is posted" in pages_of(pdf.read_bytes())[0]
+
+
+def test_a_closed_month_is_printed_as_closed_with_the_code_of_its_closing(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    place = tmp_path / "closed"
+    shutil.copytree(workspace.directory, place)
+    park = open_park(place, environment={})
+    (closed,) = park.close([202506], note="known gap")
+    park.engine.dispose()
+    pdf = tmp_path / "s.pdf"
+    assert closed.closing is not None
+    assert lujin("statement", place, "-e", "E001", "-m", "2025-06", "--pdf", pdf)[0] == 0
+    text = "".join(pages_of(pdf.read_bytes()))
+    assert "State of the period closed" in text and closed.closing.digest in text
