@@ -159,8 +159,13 @@ def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list
         return None
     if amount == out:
         return outward, given
-    cells = np.stack([np.maximum(given.measured, 0), np.maximum(given.estimated, 0)])
-    ids = [f"{leg.subject}|{d:02}|{q}" for q in "me" for leg in outward for d in range(cells.shape[2])]
-    shares = largest_remainder(amount, cells.ravel().tolist(), ids)
-    measured, estimated = np.array(shares, dtype=np.int64).reshape(cells.shape)
-    return outward, Split(measured, estimated)
+    return outward, spread(amount, given, outward)
+
+
+def spread(amount: int, cells: Split, legs: Sequence[Leg]) -> Split:
+    """``amount`` over the cells [legs, days] in proportion to what they hold; negative ones get nothing."""
+    both = np.stack([np.maximum(cells.measured, 0), np.maximum(cells.estimated, 0)])
+    ids = [f"{leg.subject}|{d:02}|{q}" for q in "me" for leg in legs for d in range(both.shape[2])]
+    shares = largest_remainder(amount, both.ravel().tolist(), ids)
+    measured, estimated = np.array(shares, dtype=np.int64).reshape(both.shape)
+    return Split(measured, estimated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
+from lujin.accounts.consolidation import Intensity
 from lujin.accounts.flows import month_flows
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.money import Charge, post_money
@@ -17,6 +18,7 @@ from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.subjects import SubjectEnergy
+from lujin.accounts.yearend import YearToDate
 from lujin.errors import InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
@@ -30,7 +32,8 @@ class MonthLines:
 
     ``lines``: see ``lines.SCHEMA``, sorted, keys unique per day. ``problems``: errors are lines that could not
     be posted, warnings concern lines that were. ``charges``: how the basic charges came about. ``rows``: the
-    published rows used. ``packs``: book → pack id.
+    published rows used. ``packs``: book → pack id. ``lacking``: a factor was missing; once there is one, a later
+    run posts what was left out.
     """
 
     lines: pl.DataFrame
@@ -38,6 +41,7 @@ class MonthLines:
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
     packs: dict[str, str]
+    lacking: bool = False
 
     @property
     def unverified(self) -> tuple[Row, ...]:
@@ -68,9 +72,19 @@ def pack_problems(park: Park) -> list[Problem]:
 
 
 def month_lines(
-    park: Park, energy: SubjectEnergy, resolve: Resolve, enterprises: Collection[str] | None = None
+    park: Park,
+    energy: SubjectEnergy,
+    resolve: Resolve,
+    enterprises: Collection[str] | None = None,
+    *,
+    own: Intensity | None = None,
+    year: Mapping[str, YearToDate] | None = None,
 ) -> MonthLines:
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
+
+    ``own``: (selling node, carrier) → mg of each gas per base unit, the own factor of plants inside the park,
+    which packs with ``in_park = "own_factor"`` need. ``year``: enterprise → its market book of the year's earlier
+    months, which annual matching needs in December.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
     enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
@@ -91,14 +105,16 @@ def month_lines(
     poster.problems.extend(problems)
     for book in CARBON_BOOKS:
         if book in kept:
-            post_carbon(poster, kept[book], book, claimed)
+            post_carbon(poster, kept[book], book, claimed, own, year)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}
+    problems = [*poster.choices.problems(), *(by_text[key] for key in said)]
     return MonthLines(
         poster.out.frame(),
-        [*poster.choices.problems(), *(by_text[key] for key in said)],
+        problems,
         charges,
         used,
         {book: chosen.id for book, chosen in kept.items()},
+        poster.absent or any(p.severity == "error" for p in problems),
     )

@@ -79,6 +79,13 @@ SCHEMAS: Mapping[str, Schema] = {
             numbers="ncv carbon_content_tC_per_TJ oxidation_fraction value",
         ),
         _schema(
+            "scope3_factors",
+            "category carrier name_zh name_en stage gas gwp value unit",
+            "category carrier stage gas gwp",
+            numbers="value",
+            units=("kg/kWh", "kg/GJ", "kg/t", "kg/kg", "kg/m3", "kg/Nm3", "kg/t.km"),
+        ),
+        _schema(
             "gwp",
             "gas formula assessment horizon_years value unit",
             "gas assessment horizon_years",
