@@ -104,7 +104,7 @@ class Consolidation:
         found: dict[str, int] = defaultdict(int)
         made = generated(self.poster)
         for key, members in grouped_legs(legs).items():
-            if (back := resold(self.poster.flows, members, made.get(key, 0))) is not None:
+            if (back := self._sold_on(members, made.get(key, 0))) is not None:
                 for source, _, values in _traced(*back, self._sources(members)):
                     found[key[0]] += 0 if source.made else int(values.total.sum())
         return found
@@ -117,10 +117,27 @@ class Consolidation:
             incoming = [leg for leg in members if leg.inward and not leg.direct and not self.was_made(leg)]
             if incoming:
                 found.append((incoming, self.poster.flows.of(incoming)))
-            if (back := resold(self.poster.flows, members, made.get(key, 0))) is not None:
+            if (back := self._sold_on(members, made.get(key, 0))) is not None:
                 parts = _traced(*back, self._sources(members))
                 found += [(sold, values) for source, sold, values in parts if not source.made]
         return found
+
+    def _sold_on(self, members: Sequence[Leg], made: int) -> Counted | None:
+        """As ``resold``, but what leaves through the fence is own generation first, before what neighbours get."""
+        flows = self.poster.flows
+        if (back := resold(flows, members, made)) is None:
+            return None
+        legs = sorted(back[0], key=lambda leg: leg.account.startswith("EXT/"))
+        inside = sum(not leg.account.startswith("EXT/") for leg in legs)
+        given = flows.of(legs)
+        amount, within = int(back[1].total.sum()), int(given.at(slice(inside)).total.sum())
+        near = spread(min(amount, within), given.at(slice(inside)), legs[:inside])
+        far = spread(max(amount - within, 0), given.at(slice(inside, None)), legs[inside:])
+        if amount == int(given.total.sum()):
+            return legs, given
+        return legs, Split(
+            np.concatenate([near.measured, far.measured]), np.concatenate([near.estimated, far.estimated])
+        )
 
     def _sources(self, members: Sequence[Leg]) -> dict[_Source, int]:
         """What one enterprise bought of one carrier, by where it came from."""
@@ -167,7 +184,7 @@ class Consolidation:
             if (part := covered.get(leg)) is not None:
                 amounts = Split(amounts.measured - part.measured, amounts.estimated - part.estimated)
             booked[self.place(leg)].add([leg], amounts)
-        if (back := resold(flows, members, made)) is None:
+        if (back := self._sold_on(members, made)) is None:
             return
         for source, sold, values in _traced(*back, self._sources(members)):
             booked[source.place].add(sold, values)
