@@ -141,7 +141,13 @@ INNER = ["A", "B", "OP", "BUS"]
 @st.composite
 def parks(draw, sketch):
     """Purchases, a cogeneration plant, a roof, sales in any direction, also in circles; exports of own power."""
-    made = sketch().node("BUS", "main", "OP").node("CHP", "chp", "OP").node("PV", "pv", "A").node("MAIN", "main", "OP")
+    made = (
+        sketch()
+        .node("BUS", "main", "OP")
+        .node("CHP", "chp", "OP")
+        .node("PV", "pv", "A")
+        .node("MAIN", "main", "OP")
+    )
 
     def some(carrier="electricity", most=3_000_000):
         energy = draw(st.lists(st.integers(0, most), min_size=2, max_size=2))

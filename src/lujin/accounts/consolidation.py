@@ -229,9 +229,7 @@ class Consolidation:
                         "known, these lines are not posted ({book})"
                     ),
                     {"enterprise": listed(buyers), "carrier": carrier, "seller": node, "book": self.book},
-                    N_(
-                        "describe fuel and joint production of the plant, or choose a pack with the published factor"
-                    ),
+                    N_("describe fuel and joint production of the plant, or choose another pack"),
                 )
             )
 

@@ -14,6 +14,7 @@ from lujin.accounts.amounts import total
 from lujin.errors import N_
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
 from lujin.show.factors import factor_text, factor_value, source_name
+from lujin.show.scopes import iso14064, scope3
 from lujin.show.text import (
     NOTHING,
     Column,
@@ -50,6 +51,8 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _energy(console, found, words)
     _cost(console, found, words)
     _carbon(console, found, words)
+    scope3(console, found, words)
+    iso14064(console, found, words)
     _completeness(console, found, words)
     _restatements(console, found, words)
     _factors(console, found, words)
