@@ -27,11 +27,18 @@ physical = "energy-gbt2589@1"
 location = "ghgp-location@1"
 market = "ghgp-market@1"
 regulatory = "gbt32151-2024@1"
+embodied = "embodied@1"
 
 [[node]]
 id = "GRID"
 kind = "grid"
+
+[[node]]
+id = "PLANT"
+kind = "boiler"
+owner = "E000"
 """
+NEIGHBOURS = 40  # enterprises 1 to 39 buy the steam that enterprise 0 makes from its gas
 
 
 def park_toml(meters: int) -> str:
@@ -48,9 +55,11 @@ def park_toml(meters: int) -> str:
         )
         for carrier in CARRIERS:
             connection = f'connection = "C{e:03}"\n' if carrier == "electricity" else ""
+            source = "PLANT" if carrier == "steam" and 0 < e < NEIGHBOURS else SUPPLIER[carrier]
+            target = "PLANT" if carrier == "natural_gas" and e == 0 else f"E{e:03}"
             parts.append(
-                f'[[flow]]\nid = "E{e:03}-{carrier}"\ncarrier = "{carrier}"\nsource = "{SUPPLIER[carrier]}"\n'
-                f'target = "E{e:03}"\n{connection}'
+                f'[[flow]]\nid = "E{e:03}-{carrier}"\ncarrier = "{carrier}"\nsource = "{source}"\n'
+                f'target = "{target}"\n{connection}'
             )
     for m in range(meters):
         carrier = CARRIERS[m // ENTERPRISES % len(CARRIERS)]

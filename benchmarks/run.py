@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import parks
+import tracing
 
 CASES: dict[str, Callable[[Path, bool], None]] = {}
 Case = Callable[[Path, bool], None]
@@ -160,6 +161,13 @@ def step_statement(directory: Path) -> dict[str, float]:
     return {"wall": sorted(walls)[len(walls) // 2], "worst": max(walls), "peak_mb": peak_mb()}
 
 
+def step_trace(directory: Path) -> dict[str, float]:
+    measured = tracing.measure(
+        int((directory / "steps").read_text(encoding="ascii")), (directory / "far").exists()
+    )
+    return {**measured, "peak_mb": peak_mb()}
+
+
 STEPS = {name.removeprefix("step_"): value for name, value in globals().items() if name.startswith("step_")}
 
 
@@ -254,6 +262,29 @@ def csv(directory: Path, small: bool) -> None:
         rows_per_s=f"{done['rows'] / done['wall']:,.0f}",
         peak_mb=done["peak_mb"],
     )
+
+
+@case("trace")
+def trace(directory: Path, small: bool) -> None:
+    steps = tracing.YEAR // 10 if small else tracing.YEAR
+    (directory / "steps").write_text(str(steps), encoding="ascii")
+    for rings in ("near", "far"):
+        (directory / rings).touch()
+        done = child("trace", "trace", directory)
+        line(
+            "trace",
+            f"{steps:,} steps, rings closed {rings}",
+            wall=done["wall"],
+            cpu=done["cpu"],
+            us_per_step=done["us_per_step"],
+            peak_mb=done["peak_mb"],
+            entries=int(done["entries"]),
+            turning=f"{done['turning']:.0%}",
+            loop_cpu=f"{done['loop_cpu']:.1f} (scaled from {done['loop_steps']:,.0f} steps)",
+            ratio_to_loop=f"{done['ratio']:.1f}×",
+            difference=f"{done['difference']:.0e}",
+            imbalance=f"{done['imbalance']:.0e}",
+        )
 
 
 def main() -> None:

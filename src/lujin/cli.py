@@ -489,3 +489,6 @@ def verify(
 def main() -> None:
     """Entry point."""
     app()
+
+
+from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)

@@ -39,6 +39,7 @@ def test_every_rule_of_a_pack_is_proven_or_said_not_to_be(pack_id):
 
 def test_the_packs_are_there_and_name_their_standard():
     assert {p.id: p.book for p in packs().values()} == {
+        "embodied@1": "embodied",
         "energy-gbt2589@1": "physical",
         "gbt32151-2024@1": "regulatory",
         "ghgp-location@1": "location",

@@ -9,8 +9,10 @@ from lujin.accounts.amounts import Amount, GwpSet, gwp_set
 from lujin.accounts.audit import canonical_bytes, verify
 from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import PinnedResolve
+from lujin.accounts.hourly import HourlyTrace, TraceState
 from lujin.accounts.ledger import (
     IDENTITY,
+    carried,
     delta,
     entries_by_month,
     ledger_size,
@@ -18,16 +20,21 @@ from lujin.accounts.ledger import (
     post,
     posted_through,
 )
-from lujin.accounts.posting import MonthLines, books_of, month_lines
+from lujin.accounts.matching import profiled
+from lujin.accounts.pools import components, may_hold, with_neighbours
+from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
 from lujin.accounts.statement import Statement
 from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
-from lujin.accounts.totals import ParkTotals, park_totals
+from lujin.accounts.totals import Consolidated, ParkTotals, park_totals
+from lujin.accounts.yearend import matches_by_year, year_to_date
 
 __all__ = [
     "IDENTITY",
     "Amount",
+    "Consolidated",
     "Explanation",
     "GwpSet",
+    "HourlyTrace",
     "MonthLines",
     "ParkTotals",
     "PinnedResolve",
@@ -35,16 +42,25 @@ __all__ = [
     "Subject",
     "SubjectEnergy",
     "SubjectSum",
+    "TraceState",
     "books_of",
     "canonical_bytes",
+    "carried",
+    "components",
     "delta",
     "entries_by_month",
     "gwp_set",
     "ledger_size",
+    "matches_by_year",
+    "may_hold",
     "month_lines",
     "net",
     "park_totals",
     "post",
     "posted_through",
+    "profiled",
+    "trace_month",
     "verify",
+    "with_neighbours",
+    "year_to_date",
 ]

@@ -68,7 +68,7 @@ def _burn(
         poster.choices.report(enterprises, carrier.id, *selectors)
         for segment in poster.choices.segments(*selectors):
             try:
-                convert = _combustion(gas, segment.rows, carrier)
+                convert = combustion_of(gas, segment.rows, carrier)
             except (UnitError, FactorError) as error:
                 poster.failed(enterprises, carrier.id, error)
                 continue
@@ -87,7 +87,7 @@ def _burn(
                 )
 
 
-def _combustion(gas: str, rows: tuple[Row, ...], carrier: Carrier) -> Convert:
+def combustion_of(gas: str, rows: tuple[Row, ...], carrier: Carrier) -> Convert:
     row = rows[0]
     base = to_base(row.values["activity_unit"], carrier.dimension)
     ncv = row.number("ncv")
@@ -108,7 +108,7 @@ def _no_parameters(carrier: Carrier, enterprises: set[str]) -> Problem:
     )
 
 
-_DECOMPOSING = frozenset({"process", "boiler", "chp"})  # GB/T 32151.1: carbonates of flue-gas cleaning count
+DECOMPOSING = frozenset({"process", "boiler", "chp"})  # GB/T 32151.1: carbonates of flue-gas cleaning count
 
 
 def _undecomposed(poster: Poster) -> list[Problem]:
@@ -120,7 +120,7 @@ def _undecomposed(poster: Poster) -> list[Problem]:
     }
     stopped: dict[str, set[str]] = defaultdict(set)
     for leg in poster.legs(lambda leg: leg.inward and bool(carriers[leg.subject.carrier].process)):
-        if nodes[leg.subject.target].kind in _DECOMPOSING or (leg.enterprise, leg.subject.carrier) in led_on:
+        if nodes[leg.subject.target].kind in DECOMPOSING or (leg.enterprise, leg.subject.carrier) in led_on:
             continue
         stopped[leg.subject.carrier].add(leg.enterprise)
     return [
@@ -141,7 +141,7 @@ def post_process(poster: Poster, rules: ProcessRules, book: Book) -> None:
     by_carrier: dict[str, list[Leg]] = defaultdict(list)
     for row, subject in enumerate(flows.subjects):
         owner = park.owner(subject.target)
-        entering = park.nodes[subject.target].kind in _DECOMPOSING and park.carriers[subject.carrier].process
+        entering = park.nodes[subject.target].kind in DECOMPOSING and park.carriers[subject.carrier].process
         if entering and owner in poster.wanted:
             by_carrier[subject.carrier].append(Leg(row, owner, True, "", subject))
     poster.problems.extend(_undecomposed(poster))

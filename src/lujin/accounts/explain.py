@@ -6,6 +6,7 @@ caller's ``Sources``, so that an explanation cannot drift from the facts.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from sqlalchemy.engine import Connection
 from lujin.accounts.explain_meters import Meters, Sources, explain_subject, meters_behind
 from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import stored_rows
+from lujin.accounts.joint import METHODS
 from lujin.accounts.ledger import as_date, stored_keys, stored_lines
 from lujin.accounts.rules import RULES
 from lujin.accounts.sections import OWN, group, month_text, reference_of, shown
@@ -200,8 +202,7 @@ def _rules(
     lines: pl.DataFrame, heads: Mapping[int, Any], rows: Mapping[str, Row], park: Park
 ) -> Iterator[Explanation]:
     for (rule, factor), part in lines.group_by("rule", "factor", maintain_order=True):
-        known = RULES.get(str(rule))
-        formula = known.formula if known else ""
+        formula = _formula(str(rule))
         factors = tuple(_factor(rows[name]) for name in str(factor).split("+") if name)
         yield Explanation(
             "rule",
@@ -209,6 +210,13 @@ def _rules(
             {"rule": rule, "formula": formula},
             (*factors, *_moves(part, heads, park)),
         )
+
+
+def _formula(rule: str) -> str:
+    if (known := RULES.get(rule)) is not None:
+        return known.formula
+    method = METHODS.get(rule)
+    return f"{method.id} · {inspect.getdoc(method.share)}" if method else ""
 
 
 def _factor(row: Row) -> Explanation:

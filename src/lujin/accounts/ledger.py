@@ -11,6 +11,7 @@ A *lines frame* has ``enterprise, book, debit, credit, commodity, period, qualit
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -359,6 +360,35 @@ def posted_through(connection: Connection) -> pl.DataFrame:
     )
     known = [(*row[:5], bool(row.lacking), row.recorded_at) for row in rows]
     return pl.DataFrame(known, schema=POSTED_SCHEMA, orient="row")
+
+
+_CARRIED = ("WIP", "STK")
+
+
+def carried(
+    connection: Connection, month: int, enterprises: Collection[str], as_of: datetime | None = None
+) -> dict[str, dict[tuple[str, str], int]]:
+    """Work in progress and stocks of book ``embodied`` at the start of a month (期初结转): per enterprise, balance
+    by (account without enterprise, commodity), zeros left away.
+    """
+    if not enterprises:
+        return {}
+    columns = (entry.c.enterprise, line_key.c.debit, line_key.c.credit, line_key.c.commodity)
+    chosen = sa.select(*columns, sa.func.sum(line.c.amount)).where(entry.c.book == "embodied")
+    chosen = chosen.where(entry.c.month < month)
+    if len(enterprises) <= _FEW:
+        chosen = chosen.where(entry.c.enterprise.in_(sorted(enterprises)))
+    if as_of is not None:
+        chosen = chosen.where(entry.c.recorded_at <= as_of)
+    chosen = chosen.select_from(entry.join(line).join(line_key)).group_by(*columns)
+    found: dict[str, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
+    for enterprise, debit, credit, commodity, amount in connection.execute(chosen):
+        for account, signed in ((debit, int(amount)), (credit, -int(amount))):
+            own = account.removeprefix(f"{enterprise}/")
+            if own.partition("/")[0] in _CARRIED and enterprise in enterprises:
+                found[enterprise][own, commodity] += signed
+    kept = {name: {key: n for key, n in sorted(sums.items()) if n} for name, sums in sorted(found.items())}
+    return {name: sums for name, sums in kept.items() if sums}
 
 
 def balances(connection: Connection, enterprise: str, as_of: datetime | None = None) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Book = Literal["physical", "location", "market", "regulatory"]
+Book = Literal["physical", "location", "market", "regulatory", "embodied"]
 Quality = Literal["measured", "estimated"]
 
 KEY = ("enterprise", "book", "debit", "credit", "commodity", "period", "quality", "rule", "factor", "subject")

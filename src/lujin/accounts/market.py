@@ -12,8 +12,8 @@ import numpy as np
 from lujin.accounts.claims import Cells, Claimed, shares_of
 from lujin.accounts.consolidation import Consolidation
 from lujin.accounts.flows import Leg, Split
-from lujin.accounts.hourly import Hourly
 from lujin.accounts.lines import Book
+from lujin.accounts.matching import Hourly
 from lujin.accounts.pack import ElectricityRules
 from lujin.accounts.poster import Poster
 from lujin.accounts.purchases import Counted, Purchase, counted, of_dimension, post_published
@@ -75,6 +75,13 @@ def post_matched_market(
     )
     consolidation.post(purchase, legs, {leg: covered.at(i) for i, leg in enumerate(incoming)})
     if last:
+        buyers = {leg.enterprise for leg in incoming}
+        unused += [
+            (enterprise, claim, claim.energy_wh)
+            for enterprise in sorted(poster.wanted - buyers)
+            for claim in own.get(enterprise, ())
+            if claim.kind in rules.instruments
+        ]
         post_year_end(poster, book, year, unused)
     if rules.sold_attributes:
         post_sold_attributes(poster, book, purchase.selector, claimed)

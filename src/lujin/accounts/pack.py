@@ -139,7 +139,7 @@ class Pack(_Part):
     """One method version for one book. ``unproven``: rules for which no published worked example was found."""
 
     id: str
-    book: Literal["physical", "location", "market", "regulatory"]
+    book: Literal["physical", "location", "market", "regulatory", "embodied"]
     title_zh: str
     title_en: str
     standard: str
@@ -171,6 +171,8 @@ class Pack(_Part):
             found.append("sold_attribute@1")
         if self.scope3:
             found += ["scope3_activity@1", "scope3_transport@1"]
+        if self.book == "embodied":
+            found += ["pass_on@1", "stock_change@1", "captured_co2@1"]
         if self.coal:
             found += ["metered@1", "self_use@1", "coal_equivalent@1", "coal_equal_value@1"]
             found += ["energy_cost@1", "basic_charge@1", "feed_in@1"]

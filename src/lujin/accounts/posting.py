@@ -11,7 +11,10 @@ from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
 from lujin.accounts.consolidation import Intensity
+from lujin.accounts.embodied import Opening, embodied_month
+from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
+from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
@@ -19,11 +22,12 @@ from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.poster import Poster
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.accounts.yearend import YearToDate
-from lujin.errors import InputError, Problem
+from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
 
-CARBON_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+SCOPE_BOOKS: tuple[Book, ...] = ("location", "market", "regulatory")
+CARBON_BOOKS: tuple[Book, ...] = (*SCOPE_BOOKS, "embodied")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +75,38 @@ def pack_problems(park: Park) -> list[Problem]:
     return problems
 
 
+def poster_of(park: Park, energy: SubjectEnergy, resolve: Resolve, wanted: frozenset[str]) -> Poster:
+    days = energy.grid.days
+    choices = Choices(resolve, days, park.factor_date)
+    return Poster(month_flows(park, energy), choices, wanted, LineBook(days))
+
+
+def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: TraceState) -> HourlyTrace:
+    """The month hour by hour, for all enterprises, with the factors that its postings rest on.
+
+    InputError: the park keeps no book ``embodied``, or carbon goes round in a loop without a way out.
+    """
+    kept = books_of(park)
+    if "embodied" not in kept:
+        raise InputError(
+            Problem(
+                N_("the park keeps no book embodied, so that nothing is traced"),
+                {},
+                N_('add embodied = "embodied@1" to [park.packs]'),
+                file="park.toml",
+                field="packs",
+            )
+        )
+    poster = poster_of(park, energy, resolve, frozenset(park.enterprises()))
+    return hourly_trace(poster, kept["embodied"], before)
+
+
 def month_lines(
     park: Park,
     energy: SubjectEnergy,
     resolve: Resolve,
     enterprises: Collection[str] | None = None,
+    opening: Opening | None = None,
     *,
     own: Intensity | None = None,
     year: Mapping[str, YearToDate] | None = None,
@@ -87,15 +118,15 @@ def month_lines(
     months, which annual matching needs in December.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
-    enterprises gives the same lines as all of them. Energy, standard coal and carbon are posted per local day,
-    money on the last day of the month. Where no published row answers, those lines are left out and a problem
-    says so; the rest goes on. InputError: a pack that does not exist.
+    enterprises gives the same lines as all of them; in book ``embodied`` they depend on the subjects of all that
+    are joined to it (``pools.with_neighbours``) and on what those carried over from earlier months (``opening``).
+    Energy, standard coal and carbon are posted per local day, money and what is passed on inside the park on the
+    last day of the month. Where no published row answers, those lines are left out and a problem says so; the
+    rest goes on. InputError: a pack that does not exist.
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
-    flows = month_flows(park, energy)
-    days = energy.grid.days
-    poster = Poster(flows, Choices(resolve, days, park.factor_date), wanted, LineBook(days))
+    poster = poster_of(park, energy, resolve, wanted)
     periods = period_sums(poster)
     post_energy(poster, periods)
     if coal := kept["physical"].coal:
@@ -103,9 +134,13 @@ def month_lines(
     charges = post_money(poster, periods)
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
-    for book in CARBON_BOOKS:
+    for book in SCOPE_BOOKS:
         if book in kept:
             post_carbon(poster, kept[book], book, claimed, own, year)
+    if "embodied" in kept:
+        solved = embodied_month(poster, kept["embodied"], opening or {})
+        poster.problems.extend(solved.problems)
+        post_embodied(poster, solved)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}

@@ -276,6 +276,37 @@ def metered(amount: ArrayLike) -> Amounts:
     return np.asarray(amount, dtype=np.int64)
 
 
+def pass_on(quantity: ArrayLike, *, intensity: Decimal | Fraction) -> Amounts:
+    """pass_on@1 · carbon that goes on with what leaves a pool, or stays with what is used there (碳传递) [mg].
+
+    E = quantity · q, with q = carbon of the pool / what leaves it and is used in it. ``quantity`` [base unit],
+    ``intensity`` q [mg/base unit]. Source: W. Leontief (1936); Kaplan & Ramanna, Accounting for Climate Change,
+    HBR 2021 (E-liability).
+    """
+    return scaled(quantity, Fraction(intensity))
+
+
+def stock_change(closing: ArrayLike, *, opening: ArrayLike) -> Amounts:
+    """stock_change@1 · what a store holds at the end of the month less what it held at its start (库存变化).
+
+    change = closing − opening [mg, or base unit of what is stored]. Weighted pool: what is drawn takes its part
+    of the carbon, losses stay in what comes out. Source: as X. Chen et al., Carbon-aware optimal power flow,
+    arXiv 2308.03240.
+    """
+    return np.asarray(closing, dtype=np.int64) - np.asarray(opening, dtype=np.int64)
+
+
+def captured_co2(captured: ArrayLike) -> Amounts:
+    """captured_co2@1 · CO2 that is captured (碳捕集) [mg].
+
+    E = captured, ``captured`` [g].
+
+    Taken out only when stored geologically or bound in minerals for good; otherwise it stays with the emitter
+    and is a memo. Source: Regulation (EU) 2018/2066 articles 48 and 49.
+    """
+    return np.asarray(captured, dtype=np.int64) * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     id: str
@@ -310,6 +341,9 @@ RULES: Mapping[str, Rule] = {
         basic_charge,
         feed_in,
         metered,
+        pass_on,
+        stock_change,
+        captured_co2,
     )
 }
 

@@ -19,8 +19,8 @@ from lujin.accounts.statement_parts import (
 from lujin.park import Park
 
 CARBON_BOOKS = ("location", "market", "regulatory")
-# Groups whose accounts are the enterprise's own; the others are the far side of its transfers.
 SCOPE3 = ("S3.1", "S3.3", "S3.4", "S3.5", "S3.9")
+# Groups whose accounts are the enterprise's own; the others are the far side of its transfers.
 OWN = ("OWN", "COST", "S1", "S2", *SCOPE3, "ELIM", "MEMO")
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from lujin.accounts.claims import Claimed, claims_of
 from lujin.accounts.facts import stored_rows
 from lujin.accounts.lines import Book
+from lujin.accounts.pack import packs
 from lujin.accounts.poster import Poster
 from lujin.accounts.rules import scaled
 from lujin.accounts.tables import entry, line, line_key
@@ -42,11 +43,18 @@ class YearToDate:
     used: Mapping[str, int] = field(default_factory=dict)
 
 
+def matches_by_year(park: Park) -> bool:
+    chosen = packs().get(park.packs.get("market", ""))
+    return chosen is not None and chosen.electricity is not None and chosen.electricity.matching == "year"
+
+
 def year_to_date(
-    connection: Connection, month: int, enterprises: Collection[str], as_of: datetime | None = None
+    connection: Connection, park: Park, month: int, enterprises: Collection[str], as_of: datetime | None = None
 ) -> Mapping[str, YearToDate]:
-    """What the ledger holds of the year before ``month`` as known at ``as_of``; only December asks."""
-    if month % 100 != 12:
+    """What the ledger holds of the year before ``month`` as known at ``as_of``; only December asks, and only
+    where the market book matches by year.
+    """
+    if month % 100 != 12 or not matches_by_year(park):
         return {}
     select = (
         sa.select(

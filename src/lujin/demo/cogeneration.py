@@ -42,14 +42,17 @@ def plant(story: Story, users: Sequence[Stream]) -> Plant:
     power = whole(quarters(steam * (_POWER_TO_STEAM / 3.6 / 4)))  # kJ → Wh
     first, last = story.overhaul
     power[first:last] = 0
-    house = whole(power * _HOUSE_LOAD + np.repeat(air * (_AIR_KWH_PER_NM3 / 4), 4))
+    house = whole(power * _HOUSE_LOAD)
+    compressors = whole(np.repeat(air * (_AIR_KWH_PER_NM3 / 4), 4))
     streams = [
         Stream("CHP1-STEAM", "steam", "CHP1", "STEAM", HOUR, steam),
         Stream(f"CHP1-{owner}", "electricity", "CHP1", owner, QUARTER, power),
-        Stream(f"{owner}-AIRNET", "compressed_air", owner, "AIRNET", HOUR, air + air // 50),
+        Stream(f"{owner}-CHP1", "electricity", owner, "CHP1", QUARTER, house),
+        Stream(f"{owner}-AIR1", "electricity", owner, "AIR1", QUARTER, compressors),
+        Stream("AIR1-AIRNET", "compressed_air", "AIR1", "AIRNET", HOUR, air + air // 50),
         *_materials(story, steam, power),
     ]
-    return Plant(streams, {owner: house - power})
+    return Plant(streams, {owner: house + compressors - power})
 
 
 def _materials(story: Story, steam: Amounts, power: Amounts) -> list[Stream]:

@@ -20,11 +20,14 @@ from lujin.park.model import (
     DayFact,
     Flow,
     Instrument,
+    Joint,
     Node,
     NodeKind,
     Output,
     Park,
     Price,
+    Storage,
+    Transfer,
 )
 
 REGION, ZONE = "广东", "东西两翼(肇庆)"
@@ -33,6 +36,7 @@ PACKS = {
     "location": "ghgp-location@1",
     "market": "ghgp-market@1",
     "regulatory": "gbt32151-2024@1",
+    "embodied": "embodied@1",
 }
 _TRANSFORMERS = (315, 400, 500, 630, 800, 1000, 1250, 1600, 2000, 2500, 3150, 4000, 5000, 6300, 8000, 10000)
 _OUTSIDE: tuple[tuple[str, NodeKind, str, str], ...] = (
@@ -58,6 +62,17 @@ _PRICES = (
     ("sludge", "0", "CNY/t", "", "CHP1"),
 )
 _GAS_PRICES = ((date(YEAR, 1, 1), "3.92"), (date(YEAR, 4, 1), "3.58"), (date(YEAR, 11, 1), "3.86"))
+
+# Reference efficiencies as the GHG Protocol's worksheets suggest them; T_m = Δh/Δs of saturated steam of 0.8 MPa
+# against feed water of 20 °C.
+_JOINT = Joint(
+    node="CHP1",
+    method="ghgp_efficiency@1",
+    power_reference=Decimal("0.35"),
+    heat_reference=Decimal("0.80"),
+    heat_temperature_k=Decimal("421.8"),
+    ambient_temperature_k=Decimal("298.15"),
+)
 
 
 def park(
@@ -85,6 +100,10 @@ def park(
         outputs=tuple(_outputs(story, loads, by_id)),
         instruments={i.id: i for i in _instruments(story)},
         claims=tuple(_claims(story)),
+        base_year=YEAR,
+        joints=(_JOINT,),
+        transfers=tuple(_transfers(by_id)),
+        storages=tuple(_storages(story)),
         days={
             day: DayFact(day=day, temperature_max_c=Decimal(str(t)), holiday=day in HOLIDAYS)
             for day, t in zip(CALENDAR, temperatures, strict=True)
@@ -116,6 +135,7 @@ def _nodes(story: Story) -> Iterable[Node]:
     plant = story.by_role["chp"].id
     yield Node(id="CHP1", kind="chp", name_zh="热电机组", name_en="Cogeneration units", owner=plant)
     yield Node(id="STEAM", kind="main", name_zh="蒸汽管网", name_en="Steam main", owner=plant)
+    yield Node(id="AIR1", kind="process", name_zh="空压站", name_en="Compressor station", owner=plant)
     yield Node(id="AIRNET", kind="main", name_zh="压缩空气管网", name_en="Compressed-air main", owner=plant)
     for e in story.enterprises:
         if e.pv_kw:
@@ -213,6 +233,38 @@ def _months(e: Enterprise, amounts: Floats, unit: str, decimals: int) -> Iterabl
             quantity = Decimal(str(round(float(amount), decimals)))
             yield Output(
                 enterprise=e.id, product=e.product, month=YEAR * 100 + n + 1, quantity=quantity, unit=unit
+            )
+
+
+def _transfers(streams: Mapping[str, Stream]) -> Iterable[Transfer]:
+    """What goes between neighbours beside energy: papers are composed, as all else."""
+    for stream in streams.values():
+        if stream.carrier == "sludge":
+            yield Transfer(flow=stream.id, status="waste", evidence="污泥协同处置协议(示例)")
+        elif stream.carrier == "fly_ash" and stream.target != "LANDFILL":
+            yield Transfer(flow=stream.id, status="by_product", evidence="粉煤灰综合利用合同(示例)")
+        elif stream.carrier == "fly_ash":
+            yield Transfer(flow=stream.id, status="waste", evidence="固废台账(示例)")
+        elif stream.carrier == "co2":
+            yield Transfer(
+                flow=stream.id,
+                status="captured_co2",
+                fate="used",
+                origin="fossil",
+                evidence="二氧化碳供应合同(示例)",
+            )
+
+
+def _storages(story: Story) -> Iterable[Storage]:
+    for e in story.enterprises:
+        if e.role == "storage":
+            efficiency = Decimal("0.938")  # both ways 0.88
+            yield Storage(
+                node=f"{e.id}-BAT",
+                capacity=Decimal(10),
+                unit="MWh",
+                charge_efficiency=efficiency,
+                discharge_efficiency=efficiency,
             )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
     from lujin.workspace.running import RunReport
+    from lujin.workspace.tracing import MonthTrace
 
 WAIT_S = 60.0  # a second process waits this long for the first
 
@@ -146,6 +147,12 @@ class Workspace:
         from lujin.workspace.reading import totals
 
         return totals(self)
+
+    def trace(self, month: int, *, progress: Progress = silent) -> MonthTrace:
+        """Carbon intensity of every enterprise's power and heat, hour by hour, written under ``derived/``."""
+        from lujin.workspace.tracing import trace
+
+        return trace(self, month, progress)
 
     def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
         """Check the stored ledger against its own digests and, with ``replay``, against its facts.

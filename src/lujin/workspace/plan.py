@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from lujin.accounts import components, profiled
 from lujin.park import Park, flow_terms
 from lujin.park.calendar import month_start, next_month
 
@@ -25,11 +26,15 @@ class Work:
 
 
 def enterprises_of_meters(park: Park) -> Mapping[str, frozenset[str]]:
-    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target)."""
+    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target).
+
+    With hourly matching also those who claim certificates of the device that it measures.
+    """
     found: dict[str, set[str]] = defaultdict(set)
+    claimers = profiled(park)
     for flow, terms in flow_terms(park).items():
         record = park.flows[flow]
-        owners = {park.owner(record.source), park.owner(record.target)} - {""}
+        owners = {park.owner(record.source), park.owner(record.target), *claimers.get(flow, ())} - {""}
         for term in terms:
             found[term.meter] |= owners
     return {meter: frozenset(owners) for meter, owners in found.items()}
@@ -94,8 +99,24 @@ def plan(
             )
         }
         if reasons:
-            work.append(Work(at, reasons))
+            known = {e for e in digests if present(park, e, at) or (at, e) in done}
+            work.append(Work(at, with_joined(park, reasons, known)))
     return work
+
+
+def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """With those of ``known`` whose carbon may change along: neighbours, for the reason of the one they follow.
+
+    Only book ``embodied`` passes carbon on; without it an enterprise's lines are its own.
+    """
+    found = dict(reasons)
+    if "embodied" in park.packs:
+        joined = components(park)
+        for enterprise in sorted(reasons):
+            for neighbour in joined[enterprise]:
+                if neighbour in known:
+                    found.setdefault(neighbour, reasons[enterprise])
+    return found
 
 
 def _reason(done: tuple[int, str] | None, newest: int, digest: str, corrections: frozenset[int]) -> str:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from lujin.accounts import MonthLines, month_lines, post, posted_through
+from lujin.accounts import (
+    MonthLines,
+    carried,
+    matches_by_year,
+    may_hold,
+    month_lines,
+    post,
+    posted_through,
+    year_to_date,
+)
 from lujin.accounts.facts import (
     PinnedResolve,
     park_as_of,
@@ -23,13 +32,13 @@ from lujin.accounts.facts import (
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import digests, dumps
-from lujin.park.calendar import month_grid
+from lujin.park.calendar import month_grid, next_month
 from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
 from lujin.workspace.importing import recover
-from lujin.workspace.plan import Work, meters_of_enterprises, plan
+from lujin.workspace.plan import Work, meters_of_enterprises, plan, with_joined
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -110,7 +119,7 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
         work = plan(
             workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), supplied, month
         )
-        reports = _post_all(workspace, work, reference, digests, now, progress, renew=False)
+        reports = _post_all(workspace, work, reference, digests, now, progress)
     return RunReport(reports, time.perf_counter() - started, now)
 
 
@@ -128,7 +137,8 @@ def restate(workspace: Workspace, months: Sequence[int], *, progress: Progress =
             posted = posted_through(connection)
         work = [Work(m, dict.fromkeys(_posted_in(posted, m), "restatement")) for m in sorted(months)]
         digests = enterprise_digests(workspace)
-        reports = _post_all(workspace, work, reference, digests, now, progress, renew=True)
+        renew = frozenset(months)
+        reports = _post_all(workspace, work, reference, digests, now, progress, renew=renew)
     return RunReport(reports, time.perf_counter() - started, now)
 
 
@@ -181,16 +191,51 @@ def _post_all(
     now: datetime,
     progress: Progress,
     *,
-    renew: bool,
+    renew: frozenset[int] = frozenset(),
 ) -> tuple[MonthReport, ...]:
+    """Post months in order of time: what a month carries over may change the next one posted."""
     known = last_committed(workspace.engine)
-    reports = []
-    for done, item in enumerate(work):
-        progress(N_("posting months"), done, len(work))
-        reports.append(post_month(workspace, item, reference, digests, known, now, renew=renew))
+    waiting = {item.month: item for item in work}
+    reports: list[MonthReport] = []
+    while waiting:
+        progress(N_("posting months"), len(reports), len(reports) + len(waiting))
+        item = waiting.pop(min(waiting))
+        report, moved = post_month(workspace, item, reference, digests, known, now, renew=item.month in renew)
+        reports.append(report)
+        if moved:
+            reasons = {name: item.reasons[name] for name in item.enterprises if name in moved}
+            _extend(workspace, waiting, item.month, reasons)
+        if report.entries and matches_by_year(workspace.park):
+            _settle_year(workspace, waiting, item)
     if work:
-        progress(N_("posting months"), len(work), len(work))
+        progress(N_("posting months"), len(reports), len(reports))
     return tuple(reports)
+
+
+def _extend(workspace: Workspace, waiting: dict[int, Work], month: int, reasons: Mapping[str, str]) -> None:
+    """Those whose carried-over balances changed are posted again in the next month in which they are posted."""
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection).filter(pl.col("month") > month)
+    later = posted.filter(pl.col("enterprise").is_in(list(reasons)))
+    if later.is_empty():
+        return
+    at = int(str(later["month"].min()))
+    known = posted.filter(pl.col("month") == at)["enterprise"].to_list()
+    again = with_joined(workspace.park, {e: r for e, r in reasons.items() if e in known}, known)
+    waiting[at] = Work(at, {**again, **(waiting[at].reasons if at in waiting else {})})
+
+
+def _settle_year(workspace: Workspace, waiting: dict[int, Work], item: Work) -> None:
+    """December, where it is posted, settles the year anew after an earlier month of it changed."""
+    december = item.month // 100 * 100 + 12
+    if item.month == december:
+        return
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection).filter(pl.col("month") == december)["enterprise"].to_list()
+    reasons = {e: "late_reading" if why == "initial" else why for e, why in item.reasons.items() if e in posted}
+    if reasons:
+        known = with_joined(workspace.park, reasons, posted)
+        waiting[december] = Work(december, {**known, **(waiting[december].reasons if december in waiting else {})})
 
 
 def post_month(
@@ -202,14 +247,23 @@ def post_month(
     now: datetime,
     *,
     renew: bool,
-) -> MonthReport:
-    """Compute one month for some enterprises and post it, in one transaction."""
+) -> tuple[MonthReport, frozenset[str]]:
+    """Compute one month for some enterprises and post it, in one transaction.
+
+    Returns with the report the enterprises whose balances carried over to the next month changed.
+    """
     if workspace.store.fragments(work.month) > FRAGMENTS:
         workspace.store.compact(work.month)
     energy = energy_of(workspace, work.month, work.enterprises, now)
+    holders, after = may_hold(workspace.park, work.enterprises), next_month(work.month)
+    if "embodied" not in workspace.park.packs:
+        holders = frozenset()
     with writing(workspace.engine) as connection:
+        before = carried(connection, after, holders)
         resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)
-        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises)
+        opening = carried(connection, work.month, holders)
+        year = year_to_date(connection, workspace.park, work.month, work.enterprises)
+        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises, opening, year=year)
         entries = post(
             connection,
             work.month,
@@ -222,12 +276,14 @@ def post_month(
             park_digest={e: digests.get(e, "") for e in work.enterprises},
             input_digest=input_digests(energy.subjects, workspace.park, work.enterprises),
             choices_digest=resolve.digest(),
-            lacking=any(p.severity == "error" for p in lines.problems),
+            lacking=lines.lacking,
         )
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
         record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
-    return _report(work, energy, lines, len(entries))
+        now_carried = carried(connection, after, holders)
+    moved = frozenset(e for e in holders if before.get(e) != now_carried.get(e))
+    return _report(work, energy, lines, len(entries)), moved
 
 
 def energy_of(

@@ -1,0 +1,344 @@
+"""The park as pools of carbon (碳池): what flows together mixes, what a node makes shares what went into it.
+
+Every node has a pool per carrier that it passes on or makes, and one for its work (``carrier`` empty). A pool's
+carbon leaves with what leaves it, in proportion to quantity (proportional sharing): to the next pool, out of the
+park, or into final use. The structure comes from who is connected to whom; quantities come per step, so that a
+month is one step and a trace has one per hour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lujin.accounts.subjects import Subject
+from lujin.park import Carrier, Joint, Park, Storage, Transfer
+from lujin.park.carriers import to_base
+from lujin.park.model import ACCOUNT_HOLDERS, OUTSIDE
+
+Floats = NDArray[np.float64]
+Role = Literal["work", "through", "made", "store"]
+
+PARK_EDGE = -1  # as a pool's place: outside the fence
+# What leaves these is their product, even where they take in some of the same themselves (厂用电)
+MAKERS = frozenset({"pv", "wind", "boiler", "chp", "process"})
+_NO_CARBON = frozenset({"waste", "by_product", "captured_co2"})
+_ENERGY = frozenset({"electricity", "heat"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pool:
+    """``carrier``: empty for the work of the node itself."""
+
+    node: str
+    carrier: str = ""
+
+    @property
+    def label(self) -> str:
+        """As accounts carry it.
+
+        >>> Pool("CHP1").label, Pool("STEAM", "steam").label
+        ('CHP1', 'STEAM/steam')
+        """
+        return f"{self.node}/{self.carrier}" if self.carrier else self.node
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What passes from pool ``source`` to pool ``target`` (places in ``PoolGraph.pools``; PARK_EDGE: outside).
+
+    ``row``: of the subject that is measured; −1 for what happens inside a node: use of what came in, or making.
+    """
+
+    source: int
+    target: int
+    row: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class PoolGraph:
+    """Structure alone, of one month. ``roles``: ``work`` of a node; ``through``: it comes in and goes on; ``made``
+    there; ``store``. ``entry``: subject row → the pool that it enters inside the park. ``unstated``: rows of
+    materials that somebody makes and nobody says what they are (waste, by-product, product): they carry nothing.
+    """
+
+    park: Park
+    subjects: tuple[Subject, ...]
+    pools: tuple[Pool, ...]
+    roles: tuple[Role, ...]
+    edges: tuple[Edge, ...]
+    entry: Mapping[int, int]
+    unstated: tuple[int, ...]
+    statuses: Mapping[int, str]
+    joints: Mapping[str, Joint]
+    storages: Mapping[str, Storage]
+
+    def owner(self, pool: int) -> str:
+        return self.park.owner(self.pools[pool].node)
+
+    def kind(self, pool: int) -> str:
+        return self.park.nodes[self.pools[pool].node].kind
+
+    def carrier(self, row: int) -> Carrier:
+        return self.park.carriers[self.subjects[row].carrier]
+
+    def made_at(self, node: str) -> tuple[int, ...]:
+        """Pools of what the node makes."""
+        return tuple(i for i, p in enumerate(self.pools) if p.node == node and self.roles[i] == "made")
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """Nodes that make something, in order."""
+        return tuple(sorted({p.node for p, role in zip(self.pools, self.roles, strict=True) if role == "made"}))
+
+
+def statuses(park: Park, subjects: Sequence[Subject], at: datetime) -> Mapping[int, str]:
+    """Subject row → the status that the park states for its flows at ``at``; rows without one are absent."""
+    stated: dict[tuple[str, str, str], str] = {}
+    for transfer in park.transfers:
+        if holds(transfer, at):
+            flow = park.flows[transfer.flow]
+            stated[flow.source, flow.target, flow.carrier] = transfer.status
+    return {
+        row: status
+        for row, s in enumerate(subjects)
+        if (status := stated.get((s.source, s.target, s.carrier))) is not None
+    }
+
+
+def holds(record: Transfer | Joint | Storage, at: datetime) -> bool:
+    return (record.valid_from is None or record.valid_from <= at) and (
+        record.valid_to is None or at < record.valid_to
+    )
+
+
+def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGraph:
+    """The pools and edges of the subjects, with the park's statements in force at ``at``. Sorted, so that the
+    order of subjects does not matter.
+    """
+    stated = statuses(park, subjects, at)
+    into: dict[Pool, list[int]] = defaultdict(list)
+    out_of: dict[Pool, list[int]] = defaultdict(list)
+    inside: dict[str, set[str]] = defaultdict(set)
+    for row, s in enumerate(subjects):
+        for node, ends in ((s.target, into), (s.source, out_of)):
+            if park.nodes[node].kind not in OUTSIDE:
+                ends[Pool(node, s.carrier)].append(row)
+                inside[node].add(s.carrier)
+    stores = {s.node: s for s in park.storages if holds(s, at)}
+    roles: dict[Pool, Role] = {}
+    for node in sorted(inside):
+        roles[Pool(node)] = "work"
+        for carrier in sorted(inside[node]):
+            pool = Pool(node, carrier)
+            if park.nodes[node].kind == "battery" or node in stores:
+                roles[pool] = "store"
+            elif into[pool] and out_of[pool] and park.nodes[node].kind not in MAKERS:
+                roles[pool] = "through"
+            elif out_of[pool]:
+                roles[pool] = "made"
+    pools = tuple(sorted(roles))
+    place = {pool: i for i, pool in enumerate(pools)}
+    unstated = tuple(
+        row
+        for pool, role in roles.items()
+        if role == "made"
+        for row in out_of[pool]
+        if row not in stated and not _is_energy(park.carriers[pool.carrier])
+    )
+    idle = {*unstated, *(row for row, status in stated.items() if status in _NO_CARBON)}
+    entered = {pool: i for pool, i in place.items() if roles[pool] != "made"}
+    edges, entry = _edges(subjects, place, entered, idle)
+    edges += _inner(park, pools, roles, place)
+    return PoolGraph(
+        park,
+        tuple(subjects),
+        pools,
+        tuple(roles[pool] for pool in pools),
+        tuple(edges),
+        entry,
+        tuple(sorted(unstated)),
+        stated,
+        {j.node: j for j in park.joints if holds(j, at)},
+        stores,
+    )
+
+
+def _is_energy(carrier: Carrier) -> bool:
+    """Carriers that are sold as energy unless the park says otherwise; compressed air is one of them."""
+    return carrier.dimension in _ENERGY or carrier.id == "compressed_air" or bool(carrier.fuel)
+
+
+def _edges(
+    subjects: Sequence[Subject], place: Mapping[Pool, int], entered: Mapping[Pool, int], idle: set[int]
+) -> tuple[list[Edge], dict[int, int]]:
+    """Edges of the measured flows that carry carbon, and where each flow enters the park's pools."""
+    edges: list[Edge] = []
+    entry: dict[int, int] = {}
+    for row in sorted(range(len(subjects)), key=lambda row: subjects[row]):
+        s = subjects[row]
+        source = place.get(Pool(s.source, s.carrier), PARK_EDGE)
+        target = entered.get(Pool(s.target, s.carrier), entered.get(Pool(s.target), PARK_EDGE))
+        if target != PARK_EDGE:
+            entry[row] = target
+        if source != PARK_EDGE and row not in idle and s.carrier != "condensate":
+            edges.append(Edge(source, target, row))
+    return edges, entry
+
+
+def _inner(park: Park, pools: Sequence[Pool], roles: Mapping[Pool, Role], place: Mapping[Pool, int]) -> list[Edge]:
+    """What is not led on is used by the node's work (in a main: lost); its work makes its products."""
+    edges = []
+    for pool in pools:
+        work = place[Pool(pool.node)]
+        if roles[pool] == "through" and park.nodes[pool.node].kind != "main":
+            edges.append(Edge(place[pool], work))
+        elif roles[pool] == "made":
+            edges.append(Edge(work, place[pool]))
+    return edges
+
+
+@dataclass(frozen=True, eq=False)
+class Quantities:
+    """Of T steps. ``edge`` [edges, T] in the unit of the edge's source pool (base units; work: shares of 1),
+    ``final`` [pools, T] what is used up there, ``throughput`` [pools, T] = what leaves + final.
+
+    ``kept`` [pools, T]: pools that give nothing in the step; what carbon comes in is work in progress.
+    ``excess`` [pools, T]: what leaves beyond what entered. ``negative``: rows with a negative amount, taken as 0.
+    """
+
+    edge: Floats
+    final: Floats
+    throughput: Floats
+    excess: Floats
+    negative: tuple[int, ...]
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        return self.throughput <= 0
+
+
+def quantities(
+    graph: PoolGraph,
+    amounts: NDArray[np.int64],
+    shares: Mapping[int, Floats],
+    stocks: Mapping[int, tuple[Floats, Floats]],
+) -> Quantities:
+    """Quantities of every edge and pool from ``amounts`` [rows, T] of the subjects.
+
+    ``shares``: made pool → its part [T] of the carbon of its node's work. ``stocks``: store pool → (drawn, left)
+    [T] as energy inside the store: what is drawn takes its part of the carbon, the rest stays.
+    """
+    steps = amounts.shape[1]
+    negative = tuple(np.flatnonzero((amounts < 0).any(axis=1)).tolist())
+    moved = np.maximum(amounts, 0).astype(np.float64)
+    size = len(graph.pools)
+    entering, leaving = np.zeros((size, steps)), np.zeros((size, steps))
+    for row, pool in graph.entry.items():
+        if graph.subjects[row].carrier == graph.pools[pool].carrier:
+            entering[pool] += moved[row]
+    edge = np.zeros((len(graph.edges), steps))
+    for e, item in enumerate(graph.edges):
+        if item.row >= 0:
+            edge[e] = moved[item.row]
+            leaving[item.source] += moved[item.row]
+    excess = np.zeros((size, steps))
+    final = np.zeros((size, steps))
+    for e, item in enumerate(graph.edges):
+        if item.row < 0 and graph.roles[item.source] == "through":
+            rest = entering[item.source] - leaving[item.source]
+            edge[e] = np.maximum(rest, 0)
+        elif item.row < 0:
+            edge[e] = shares[item.target]
+    for pool, role in enumerate(graph.roles):
+        if role == "through":
+            excess[pool] = np.maximum(leaving[pool] - entering[pool], 0)
+        elif role == "store" and pool in stocks:
+            drawn, left = stocks[pool]
+            part = np.divide(left, drawn, out=np.zeros(steps), where=drawn > 0)
+            final[pool] = np.where(drawn > 0, leaving[pool] * part, left)
+        elif role == "work":
+            final[pool] = _final(graph, pool, edge)
+    throughput = final.copy()
+    np.add.at(throughput, [item.source for item in graph.edges], edge)
+    return Quantities(edge, final, throughput, excess, negative)
+
+
+def _final(graph: PoolGraph, pool: int, edge: Floats) -> Floats:
+    """What a node's work keeps for itself: all that no product carries; nothing where only products are made."""
+    made = [e for e, item in enumerate(graph.edges) if item.source == pool and item.row < 0]
+    rest: Floats = 1.0 - edge[made].sum(axis=0) if made else np.ones(edge.shape[1])
+    if made and graph.kind(pool) not in ACCOUNT_HOLDERS:
+        return np.zeros(edge.shape[1])
+    return np.where(rest > 1e-12, rest, 0.0)
+
+
+def stock_of(
+    storage: Storage, carrier: Carrier, charge: NDArray[np.int64], discharge: NDArray[np.int64], opening: float
+) -> tuple[Floats, Floats, float]:
+    """Drawn and left energy of one step over its slots, and by how much more was drawn than there was.
+
+    S⁺ = S·(1−λ) + η_c·c − d/η_d per slot, all in base units of the carrier; never below zero nor above what the
+    store holds. Returns (drawn [1], left [1], shortfall).
+    """
+    per_slot = 1 - (1 - float(storage.standing_loss_per_day)) ** (1 / 96)
+    limit = float(storage.capacity * _fraction(storage, carrier))
+    content, shortfall = min(opening, limit), 0.0
+    gained = charge * float(storage.charge_efficiency)
+    taken = discharge / float(storage.discharge_efficiency)
+    for gain, take in zip(gained.tolist(), taken.tolist(), strict=True):
+        content = content * (1 - per_slot) + gain - take
+        if content < 0:
+            shortfall -= content
+            content = 0.0
+        content = min(content, limit)
+    return np.array([taken.sum()]), np.array([content]), shortfall
+
+
+def _fraction(storage: Storage, carrier: Carrier) -> int:
+    base = to_base(storage.unit, carrier.dimension)
+    return int(base) if base.denominator == 1 else round(base)
+
+
+def components(park: Park) -> Mapping[str, frozenset[str]]:
+    """Enterprise → all whose embodied carbon may depend on one another: those joined by flows inside the park."""
+    leader = {name: name for name in park.enterprises()}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for flow in park.flows.values():
+        seller, buyer = park.owner(flow.source), park.owner(flow.target)
+        if seller and buyer and seller != buyer:
+            first, second = sorted((find(seller), find(buyer)))
+            leader[second] = first
+    members: dict[str, set[str]] = defaultdict(set)
+    for name in leader:
+        members[find(name)].add(name)
+    whole = {root: frozenset(names) for root, names in members.items()}
+    return {name: whole[find(name)] for name in leader}
+
+
+def with_neighbours(park: Park, enterprises: Iterable[str]) -> frozenset[str]:
+    """The enterprises and all that are joined to them."""
+    joined = components(park)
+    return frozenset(name for e in enterprises for name in joined.get(e, frozenset({e})))
+
+
+def may_hold(park: Park, enterprises: Iterable[str]) -> frozenset[str]:
+    """Those of the enterprises with whom carbon can stay over the end of a month: all but those that only use
+    what they buy outside or make on their roofs.
+    """
+    light = ACCOUNT_HOLDERS | OUTSIDE | {"pv", "wind"}
+    owners = {n.owner for n in park.nodes.values() if n.kind not in light}
+    joined = components(park)
+    return frozenset(e for e in enterprises if e in owners or len(joined.get(e, ())) > 1)

@@ -1,0 +1,360 @@
+"""Carbon that is passed on inside the park: what comes in goes out, to the last milligram."""
+
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lujin.accounts.lines import SCHEMA
+from lujin.accounts.pools import components, with_neighbours
+from lujin.accounts.posting import month_lines
+from lujin.park.model import Joint, Storage, Transfer
+
+PACKS = {"location": "ghgp-location@1", "embodied": "embodied@1"}
+GUANGDONG = Decimal("0.4403")  # MEE+NBS 公告2024年第33号, in force on the sketch's factor date
+GWH, T = 10**9, 10**9
+EXITS = ("OWN", "OUT", "STK", "WIP", "STORED")
+GROUP = pl.col("account").str.split("/").list.get(1)
+
+
+def sides(lines):
+    """Both ends of every line of the book: account, commodity, signed amount."""
+    book = lines.filter(pl.col("book") == "embodied")
+    return pl.concat(
+        [
+            book.select(account="debit", commodity="commodity", amount="amount"),
+            book.select(account="credit", commodity="commodity", amount=-pl.col("amount")),
+        ]
+    ).with_columns(group=GROUP)
+
+
+def by_group(lines):
+    """(group of accounts, gas) → net [mg], energy left away."""
+    found = sides(lines).filter(pl.col("commodity").is_in(["CO2f", "CO2b", "CH4f", "CH4b", "N2O"]))
+    return {
+        (group, gas): amount
+        for group, gas, amount in found.group_by("group", "commodity").agg(pl.col("amount").sum()).iter_rows()
+    }
+
+
+def conserved(lines):
+    """Σ final use + exports + stock + work in progress + stored = Σ sources, per gas; transfers cancel."""
+    sums = by_group(lines)
+    for gas in {gas for _, gas in sums}:
+        entered = -sum(sums.get((group, gas), 0) for group in ("ATM", "EXT"))
+        left = sum(sums.get((group, gas), 0) for group in EXITS)
+        assert left == entered, gas
+        assert sums.get(("DUE", gas), 0) == 0
+    return sums
+
+
+@pytest.fixture
+def park(sketch):
+    return lambda *month, **facts: sketch(*month, **{"packs": PACKS, **facts})
+
+
+def test_what_a_user_buys_and_uses_is_its_own(park):
+    made = park()
+    balance = made.flow("GRID", "A", made.in_month(GWH)).balance()
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == round(GWH * GUANGDONG * 1000)
+    assert balance.net("A/EXT/GRID", "embodied", "CO2f") == -round(GWH * GUANGDONG * 1000)
+    conserved(balance.lines)
+
+
+def test_what_is_sold_on_takes_its_part_along(park):
+    made = park()
+    made.flow("GRID", "A", made.in_month(GWH)).flow("A", "B", made.in_month(GWH // 4))
+    balance = made.balance()
+    whole = round(GWH * GUANGDONG * 1000)
+    assert balance.net("B/OWN/B", "embodied", "CO2f") == whole // 4
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == whole - whole // 4
+    assert balance.net("A/DUE/B", "embodied", "CO2f") == -balance.net("B/DUE/A", "embodied", "CO2f") == whole // 4
+    conserved(balance.lines)
+
+
+def test_the_loss_of_a_main_stays_in_what_it_delivers(park):
+    made = park().node("K", "boiler", "OP").node("M", "main", "OP")
+    made.flow("GAS", "K", made.in_month(10**7), "natural_gas")
+    made.flow("K", "M", made.in_month(1000), "steam")
+    made.flow("M", "A", made.in_month(600), "steam").flow("M", "B", made.in_month(300), "steam")
+    balance = made.balance()
+    burned = -balance.net("OP/ATM/natural_gas", "embodied", "CO2f")
+    assert burned > 0
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == pytest.approx(burned * 2 / 3, abs=1)
+    assert balance.net("B/OWN/B", "embodied", "CO2f") == pytest.approx(burned / 3, abs=1)
+    assert balance.net("OP/WIP/M/steam", "embodied", "CO2f") == 0
+    conserved(balance.lines)
+
+
+def test_direct_sources_are_the_scope_1_of_the_park(park):
+    made = park().node("K", "boiler", "OP")
+    made.flow("GAS", "A", made.in_month(10**8), "natural_gas").flow("A", "B", made.in_month(10**7), "natural_gas")
+    made.flow("GAS", "K", made.in_month(10**7), "natural_gas").flow("K", "A", made.in_month(10**6), "steam")
+    balance = made.balance()
+    sums = conserved(balance.lines)
+    for gas in ("CO2f", "CH4f", "N2O"):
+        scope1 = sum(balance.net(f"{e}/S1/natural_gas", "location", gas) for e in ("A", "B", "OP"))
+        assert -sums["ATM", gas] == scope1 > 0
+
+
+def test_a_loop_of_neighbours_is_a_linear_system(park):
+    """A makes steam for B from power, B makes power for A from steam: solved by hand."""
+    made = park().node("KA", "boiler", "A").node("GB", "chp", "B")
+    made.flow("GRID", "A", made.in_month(800)).flow("GB", "A", made.in_month(200))
+    made.flow("A", "KA", made.in_month(500)).flow("KA", "B", made.in_month(900), "steam")
+    made.flow("B", "GB", made.in_month(300), "steam")
+    balance = made.balance()
+    bought = round(800 * GUANGDONG * 1000)
+    # a: mg per Wh at A, s: mg per kJ. 1000 a = bought + 200 p; 900 s = 500 a; 200 p = 300 s
+    a = bought / (1000 - 500 * 300 / 900)
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == pytest.approx(500 * a, abs=2)
+    assert balance.net("B/OWN/B", "embodied", "CO2f") == pytest.approx(600 * 500 / 900 * a, abs=2)
+    conserved(balance.lines)
+
+
+def test_a_plants_own_use_of_its_power_goes_round_through_the_system(park):
+    """Power made for 100, of which 10 goes back into the plant: the 90 that are sold carry it all."""
+    made = park().node("G", "chp", "OP")
+    made.flow("GAS", "G", made.in_month(10**6), "natural_gas").flow("G", "OP", made.in_month(100))
+    made.flow("OP", "G", made.in_month(10)).flow("OP", "A", made.in_month(90))
+    balance = made.balance()
+    burned = -balance.net("OP/ATM/natural_gas", "embodied", "CO2f")
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == pytest.approx(burned, abs=2)
+    conserved(balance.lines)
+
+
+def test_a_loop_that_lets_nothing_out_is_named_and_held(park):
+    made = park().node("X", "process", "A").node("Y", "process", "B")
+    made.flow("GAS", "X", made.in_month(10**6), "natural_gas")
+    made.flow("X", "Y", made.in_month(100), "steam").flow("Y", "X", made.in_month(100), "hot_water")
+    balance = made.balance()
+    assert any("let none out" in text and "X" in text and "Y" in text for text in balance.said("error"))
+    sums = conserved(balance.lines)
+    assert sums["WIP", "CO2f"] == -sums["ATM", "CO2f"] > 0
+
+
+def test_carbon_of_a_start_without_output_waits_for_the_next(park):
+    """Fuel is burned, nothing is delivered: kept; what is carried in leaves with the next output."""
+    made = park().node("K", "boiler", "OP")
+    made.flow("GAS", "K", made.in_month(10**6), "natural_gas").flow("K", "A", made.in_month(0), "steam")
+    first = made.balance()
+    kept = first.net("OP/WIP/K", "embodied", "CO2f")
+    assert kept == -first.net("OP/ATM/natural_gas", "embodied", "CO2f") > 0
+    conserved(first.lines)
+    made = park(202408).node("K", "boiler", "OP").flow("K", "A", made.in_month(50), "steam")
+    later = month_lines(made.park, made.energy, reference_of(made), opening={"OP": {("WIP/K", "CO2f"): kept}})
+    moved = sides(later.lines).group_by("account").agg(pl.col("amount").sum())
+    amounts = dict(moved.iter_rows())
+    assert amounts["A/OWN/A"] == kept
+    assert amounts["OP/WIP/K"] == -kept
+
+
+def reference_of(_made):
+    from lujin.reference import Reference, load_reference
+
+    return Reference(load_reference())
+
+
+def test_a_battery_carries_its_carbon_into_the_next_month(park):
+    stored = Storage(node="BAT", capacity=Decimal(1000), unit="kWh", charge_efficiency=Decimal("0.9"))
+    made = park(storages=(stored,)).node("BAT", "battery", "A")
+    made.flow("GRID", "A", made.in_month(10**6)).flow("A", "BAT", made.in_month(400_000))
+    late = np.zeros(made.grid.slots, dtype=np.int64)
+    late[2000] = 90_000
+    balance = made.flow("BAT", "A", late).balance()
+    conserved(balance.lines)
+    # 360 kWh were stored, 90 drawn: a quarter of the carbon comes back and mixes again, the rest stays
+    stock = balance.net("A/STK/BAT", "embodied", "CO2f")
+    assert balance.net("A/STK/BAT", "embodied", "electricity") == 270_000
+    # a [mg/Wh] at A: 1,090,000 a = bought + 90,000 b; the store's 90,000 b = 400,000 a / 4
+    a = 10**6 * 440.3 / (1_090_000 - 100_000)
+    assert stock == pytest.approx(0.75 * 400_000 * a, abs=2)
+    next_month = park(202408, storages=(stored,)).node("BAT", "battery", "A")
+    next_month.flow("A", "BAT", next_month.in_month(0)).flow("BAT", "A", next_month.in_month(270_000))
+    opening = {"A": {("STK/BAT", "CO2f"): stock, ("STK/BAT", "electricity"): 270_000}}
+    later = month_lines(next_month.park, next_month.energy, reference_of(made), opening=opening)
+    amounts = dict(
+        sides(later.lines)
+        .group_by("account", "commodity")
+        .agg(pl.col("amount").sum())
+        .select(pl.concat_str("account", "commodity", separator=" "), "amount")
+        .iter_rows()
+    )
+    assert amounts["A/OWN/A CO2f"] == stock
+    assert amounts["A/STK/BAT CO2f"] == -stock
+    assert amounts["A/STK/BAT electricity"] == -270_000
+
+
+def test_waste_and_by_products_carry_nothing_and_products_what_is_declared(park):
+    facts = [Transfer(flow="A>B:fly_ash", status="waste", evidence="permit")]
+    made = park(transfers=tuple(facts))
+    made.flow("GRID", "A", made.in_month(10**6)).flow("A", "B", made.in_month(500), "fly_ash")
+    made.flow("A", "OP", made.in_month(500), "product")
+    balance = made.balance()
+    assert balance.net("B/OWN/B", "embodied", "CO2f") == 0
+    assert any("A>OP:product" in text for text in balance.said("warning"))
+    declared = park(
+        transfers=(*facts, Transfer(flow="A>OP:product", status="product", evidence="contract")),
+        joints=(Joint(node="A", method="declared@1", shares={"product": Decimal("0.6")}),),
+    )
+    declared.flow("GRID", "A", made.in_month(10**6)).flow("A", "B", made.in_month(500), "fly_ash")
+    declared.flow("A", "OP", made.in_month(500), "product")
+    sold = declared.balance()
+    assert sold.net("OP/OWN/OP", "embodied", "CO2f") == pytest.approx(0.6 * 10**6 * 440.3, abs=1)
+    conserved(sold.lines)
+
+
+def test_an_enterprise_that_sells_what_it_makes_without_saying_how_is_told(park):
+    made = park()
+    made.flow("GRID", "A", made.in_month(10**6)).flow("A", "B", made.in_month(500), "compressed_air")
+    balance = made.balance()
+    assert any("A sells compressed_air" in text for text in balance.said("error"))
+    assert balance.net("A/OWN/A", "embodied", "CO2f") == 440_300_000
+
+
+def test_captured_co2_leaves_the_account_only_for_good(park):
+    def with_fate(fate):
+        fact = Transfer(flow="K>B:co2", status="captured_co2", fate=fate, origin="fossil", evidence="x")
+        made = park(transfers=(fact,)).node("K", "boiler", "OP")
+        made.flow("GAS", "K", made.in_month(10**8), "natural_gas").flow("K", "A", made.in_month(500), "steam")
+        return made.flow("K", "B", made.in_month(50_000), "co2").balance()
+
+    bound, used = with_fate("mineral_binding"), with_fate("used")
+    assert bound.net("OP/STORED/mineral_binding", "embodied", "CO2f") == 50_000_000
+    assert used.net("OP/MEMO/captured/used", "embodied", "CO2f") == 50_000_000
+    assert used.net("A/OWN/A", "embodied", "CO2f") - bound.net("A/OWN/A", "embodied", "CO2f") == 50_000_000
+    conserved(bound.lines)
+    conserved(used.lines)
+
+
+def test_no_more_co2_is_stored_than_there_was(park):
+    fact = Transfer(flow="K>B:co2", status="captured_co2", fate="mineral_binding", origin="fossil", evidence="x")
+    made = park(transfers=(fact,)).node("K", "boiler", "OP")
+    made.flow("GAS", "K", made.in_month(10**5), "natural_gas").flow("K", "A", made.in_month(500), "steam")
+    balance = made.flow("K", "B", made.in_month(10**9), "co2").balance()
+    assert any("more CO2f is stored than comes in" in text for text in balance.said("error"))
+    sums = conserved(balance.lines)
+    assert ("STORED", "CO2f") not in sums
+
+
+def test_negative_flows_and_more_out_than_in_are_named(park):
+    made = park()
+    made.flow("GRID", "A", made.in_month(1000)).flow("A", "B", made.in_month(1500))
+    made.flow("GRID", "B", made.in_month(-5))
+    balance = made.balance()
+    assert any("GRID>B:electricity is negative" in text for text in balance.said("error"))
+    assert any("A/electricity" in text and "50.00 %" in text for text in balance.said("warning"))
+    conserved(balance.lines)
+
+
+def test_estimated_energy_gives_estimated_carbon_all_the_way(park):
+    made = park()
+    made.flow("GRID", "A", 1000, estimated=250).flow("A", "B", 500)
+    lines = made.post().lines.filter(pl.col("book") == "embodied", pl.col("debit") == "B/OWN/B")
+    parts = dict(lines.select("quality", "amount").iter_rows())
+    assert parts["estimated"] == pytest.approx(parts["measured"] / 3, rel=1e-9)
+
+
+# --------------------------------------------------------------------------------------- any park at all
+
+HOLDERS = ("A", "B", "OP")
+NODES = (*HOLDERS, "PV", "K", "G", "M", "BAT", "X")
+
+
+@st.composite
+def parks(draw):
+    """Random graphs: resale, loops, a boiler, a cogeneration plant, a main, a battery, a process, anything."""
+    pairs = st.tuples(
+        st.sampled_from(["GRID", "GAS", *NODES]),
+        st.sampled_from(["GRID", "BUYER", *NODES]),
+        st.sampled_from(["electricity", "steam", "natural_gas"]),
+    ).filter(lambda p: p[0] != p[1] and {p[0], p[1]} - {"GRID", "GAS", "BUYER"})
+    store = {"PV": "electricity", "BAT": "electricity"}
+    wanted = draw(st.lists(pairs, min_size=1, max_size=14, unique=True))
+    flows = [p for p in wanted if all(store.get(end, p[2]) == p[2] for end in p[:2]) and p[1] != "PV"]
+    return [(*p, draw(st.integers(0, 10**9)), draw(st.booleans())) for p in flows]
+
+
+def build(park, flows, scale=1):
+    owners = dict(zip(NODES[3:], ("A", "OP", "B", "OP", "A", "B"), strict=True))
+    kinds = {"PV": "pv", "K": "boiler", "G": "chp", "M": "main", "BAT": "battery", "X": "process"}
+    stored = Storage(node="BAT", capacity=Decimal(10**6), unit="kWh", discharge_efficiency=Decimal("0.95"))
+    made = park(
+        joints=tuple(Joint(node=n, method="energy@1") for n in ("G", "K", "X")),
+        storages=(stored,) if any("BAT" in f[:2] for f in flows) else (),
+    )
+    for name, kind in kinds.items():
+        made.node(name, kind, owners[name])
+    for source, target, carrier, amount, guessed in flows:
+        quantity = made.in_month(amount * (scale if carrier == "natural_gas" else 1))
+        made.flow(source, target, quantity, carrier, estimated=quantity // 3 if guessed else 0)
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(flows=parks())
+def test_carbon_is_conserved_to_the_milligram_in_any_park(sketch, flows):
+    made = build(lambda **facts: sketch(**{"packs": PACKS, **facts}), flows)
+    lines = made.post().lines
+    assert dict(lines.schema) == {name: kind() for name, kind in SCHEMA.items()}
+    sums = conserved(lines)
+    scope1 = lines.filter(pl.col("book") == "location", pl.col("debit").str.contains("/S1/"))
+    for gas in ("CO2f", "CH4f", "N2O"):
+        # Each node is rounded per day like each enterprise: within a milligram per line
+        direct = -sum(amount for (group, g), amount in sums.items() if (group, g) == ("ATM", gas))
+        counted = scope1.filter(pl.col("commodity") == gas)["amount"].sum()
+        assert direct >= 0
+        if all(f[2] != "natural_gas" or f[0] == "GAS" for f in flows):
+            assert direct == pytest.approx(counted, abs=2 * len(flows))
+
+
+@settings(max_examples=30, deadline=None)
+@given(flows=parks(), seed=st.randoms(use_true_random=False))
+def test_the_order_of_flows_does_not_matter(sketch, flows, seed):
+    make = lambda **facts: sketch(**{"packs": PACKS, **facts})  # noqa: E731
+    shuffled = list(flows)
+    seed.shuffle(shuffled)
+    assert build(make, flows).post().lines.equals(build(make, shuffled).post().lines)
+
+
+@settings(max_examples=30, deadline=None)
+@given(flows=parks())
+def test_more_fuel_lowers_nobodys_carbon(sketch, flows):
+    make = lambda **facts: sketch(**{"packs": PACKS, **facts})  # noqa: E731
+    shifted = [f for f in flows if f[2] != "natural_gas" or f[0] == "GAS"]
+    less, more = (use_of(build(make, shifted, scale).post().lines) for scale in (1, 2))
+    for account, amount in less.items():
+        assert more.get(account, 0) >= amount - len(flows)
+
+
+def use_of(lines):
+    found = sides(lines).filter(pl.col("group") == "OWN", pl.col("commodity") == "CO2f")
+    return dict(found.group_by("account").agg(pl.col("amount").sum()).iter_rows())
+
+
+@settings(max_examples=30, deadline=None)
+@given(flows=parks())
+def test_those_who_are_joined_suffice_for_each_others_lines(sketch, flows):
+    """What an enterprise carries depends on nothing outside its component."""
+    made = build(lambda **facts: sketch(**{"packs": PACKS, **facts}), flows)
+    whole = made.post().lines
+    assert set(components(made.park)) == set(HOLDERS)
+    for name in HOLDERS:
+        joined = with_neighbours(made.park, [name])
+        touching = [
+            i
+            for i, s in enumerate(made.energy.subjects)
+            if joined & {made.park.owner(s.source), made.park.owner(s.target)}
+        ]
+        energy = made.energy
+        part = type(energy)(
+            energy.grid,
+            tuple(energy.subjects[i] for i in touching),
+            energy.total[touching],
+            energy.estimated[touching],
+        )
+        alone = month_lines(made.park, part, reference_of(made), [name]).lines
+        assert alone.equals(whole.filter(pl.col("enterprise") == name))
