@@ -101,6 +101,14 @@ def test_more_claims_than_the_device_generated_match_nothing(sketch):
     assert "4.0 MWh of PV are claimed, it generated 3.0 MWh in the month" in said(found)
 
 
+def test_two_claims_never_meet_in_the_same_wh(sketch):
+    made = sketch().node("PV", "pv", "OP")
+    made.flow("PV", "GRID", at_hours(made, {12: 1, 13: 1}))
+    made.flow("GRID", "A", at_hours(made, {12: 5})).flow("GRID", "B", at_hours(made, {12: 5}))
+    found = posted(made, HOURLY, [claim("A", "0.000001"), claim("B", "0.000001")])
+    assert used(found, "A") + used(found, "B") == 1
+
+
 def test_power_that_is_sold_on_in_the_hour_is_not_there_to_be_covered(sketch):
     made = sketch().node("PV", "pv", "B")
     made.flow("PV", "GRID", at_hours(made, {12: 9 * MWH}))

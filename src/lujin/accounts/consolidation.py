@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from lujin.accounts import rules as rule
 from lujin.accounts.apportion import largest_remainder
 from lujin.accounts.choose import listed
-from lujin.accounts.flows import Leg, Split, grouped_legs, resold, spread
+from lujin.accounts.flows import Leg, MonthFlows, Split, grouped_legs, resold_amount, spread
 from lujin.accounts.lines import Book
 from lujin.accounts.pack import InPark
 from lujin.accounts.poster import Convert, Poster
@@ -123,21 +123,14 @@ class Consolidation:
         return found
 
     def _sold_on(self, members: Sequence[Leg], made: int) -> Counted | None:
-        """As ``resold``, but what leaves through the fence is own generation first, before what neighbours get."""
-        flows = self.poster.flows
-        if (back := resold(flows, members, made)) is None:
-            return None
-        legs = sorted(back[0], key=lambda leg: leg.account.startswith("EXT/"))
-        inside = sum(not leg.account.startswith("EXT/") for leg in legs)
-        given = flows.of(legs)
-        amount, within = int(back[1].total.sum()), int(given.at(slice(inside)).total.sum())
-        near = spread(min(amount, within), given.at(slice(inside)), legs[:inside])
-        far = spread(max(amount - within, 0), given.at(slice(inside, None)), legs[inside:])
-        if amount == int(given.total.sum()):
-            return legs, given
-        return legs, Split(
-            np.concatenate([near.measured, far.measured]), np.concatenate([near.estimated, far.estimated])
-        )
+        """As ``resold``, but what leaves through the fence is own generation first, before what neighbours get.
+
+        The same for all books of the month, and kept for them.
+        """
+        key = (members[0].enterprise, members[0].subject.carrier)
+        if key not in self.poster.sold_on:
+            self.poster.sold_on[key] = _sold_on(self.poster.flows, members, made)
+        return self.poster.sold_on[key]
 
     def _sources(self, members: Sequence[Leg]) -> dict[_Source, int]:
         """What one enterprise bought of one carrier, by where it came from."""
@@ -241,6 +234,24 @@ class _Price:
     convert: Convert
     days: NDArray[np.int64] | None
     rows: tuple[Row, ...]
+
+
+def _sold_on(flows: MonthFlows, members: Sequence[Leg], made: int) -> Counted | None:
+    outward, given, amount = resold_amount(flows, members, made)
+    if amount == 0:
+        return None
+    if amount == int(given.total.sum()):
+        return outward, given
+    order = sorted(range(len(outward)), key=lambda i: outward[i].account.startswith("EXT/"))
+    legs, given = [outward[i] for i in order], given.at(order)
+    inside = sum(not leg.account.startswith("EXT/") for leg in legs)
+    near, far = given.at(slice(inside)), given.at(slice(inside, None))
+    within = int(near.total.sum())
+    if amount < within:
+        near = spread(amount, near, legs[:inside])
+    far = spread(max(amount - within, 0), far, legs[inside:])
+    joined = (np.concatenate(pair) for pair in ((near.measured, far.measured), (near.estimated, far.estimated)))
+    return legs, Split(*joined)
 
 
 def _traced(

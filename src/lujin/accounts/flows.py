@@ -147,6 +147,16 @@ def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list
     without what went straight to a neighbour; straight power from a neighbour counts as generated. None:
     nothing was resold.
     """
+    outward, given, amount = resold_amount(flows, legs, generated)
+    if amount == 0:
+        return None
+    if amount == int(given.total.sum()):
+        return outward, given
+    return outward, spread(amount, given, outward)
+
+
+def resold_amount(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list[Leg], Split, int]:
+    """What one enterprise gave away of one carrier [out legs, days], and what of it was ``resold``."""
     outward = [leg for leg in legs if not leg.inward and not leg.direct]
     given = flows.of(outward)
     bought, straight = (
@@ -154,12 +164,7 @@ def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list
         for direct in (False, True)
     )
     out = int(given.total.sum())
-    amount = min(max(out - generated - straight, 0), max(bought, 0))
-    if amount == 0:
-        return None
-    if amount == out:
-        return outward, given
-    return outward, spread(amount, given, outward)
+    return outward, given, min(max(out - generated - straight, 0), max(bought, 0))
 
 
 def spread(amount: int, cells: Split, legs: Sequence[Leg]) -> Split:

@@ -21,7 +21,8 @@ Convert = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 class Poster:
     """``wanted``: enterprises that are posted. ``out``: the lines. ``problems``: beside those of ``choices``.
 
-    ``absent``: a factor is missing that a later run may find, beside those that are errors.
+    ``absent``: a factor is missing that a later run may find, beside those that are errors. ``sold_on``: per
+    enterprise and carrier what consolidation found to be sold on, the same for all books.
     """
 
     flows: MonthFlows
@@ -30,6 +31,7 @@ class Poster:
     out: LineBook
     problems: list[Problem] = field(default_factory=list)
     absent: bool = False
+    sold_on: dict[tuple[str, str], tuple[list[Leg], Split] | None] = field(default_factory=dict)
 
     @property
     def days(self) -> NDArray[np.int64]:
