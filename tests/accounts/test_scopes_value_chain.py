@@ -11,6 +11,7 @@ from lujin.accounts.iso14064 import iso_categories
 from lujin.accounts.sections import SCOPE3, Side, carbon, scope3
 from lujin.park.model import Transfer
 from lujin.reference import Reference, load_reference, make_row
+from lujin.reference.files import parse_table
 
 PACKS = {"location": "ghgp-location@2"}
 SHIPPED = load_reference()
@@ -173,3 +174,11 @@ def test_every_line_is_in_one_category_of_iso_14064(categories):
     assert categories[3].co2e == Amount(7 + round(4 * Decimal("27.0")) + 11, "mgCO2e")
     assert set(SCOPE3) <= {scope for c in categories for scope in c.scopes}
     assert categories[0].as_dict()["gases"]["CO2f"]["unit"] == "t"
+
+
+def test_a_factor_of_an_unknown_gas_or_category_is_refused_with_the_known_ones():
+    text = "category,carrier,name_zh,name_en,stage,gas,gwp,value,unit,valid_from,valid_to,source,confidence\n"
+    rows, problems = parse_table("scope3_factors", text + "2,product,,,,CO2,,1,kg/t,,,test,verified\n", "own.csv")
+    assert not rows
+    assert [p.field for p in problems] == ["category", "gas"]
+    assert "CO2f, CO2b" in problems[1].text()
