@@ -18,6 +18,7 @@ test: $(VENV)/.ready-test ## set up all that tests need, run them
 
 bench: $(VENV)/.ready-test ## the benchmarks, each with its ratio to a bare scan
 	$(RUN)/python benchmarks/run.py
+	$(RUN)/python benchmarks/merkle.py
 
 format: $(VENV)/.ready-test
 	$(RUN)/ruff check --fix .

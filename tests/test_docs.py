@@ -148,7 +148,7 @@ def verbs() -> dict[str, Any]:
 
 def test_every_verb_and_option_is_documented_and_none_that_is_not_there() -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    parts = dict(re.findall(r"^## lujin (\w+)[^\n]*\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    parts = dict(re.findall(r"^## lujin ([\w-]+)[^\n]*\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert list(parts) == list(verbs())
     for name, verb in verbs().items():
         options = {option for parameter in verb.params for option in parameter.opts if option.startswith("--")}
@@ -159,7 +159,7 @@ def test_every_verb_and_option_is_documented_and_none_that_is_not_there() -> Non
 def test_commands_in_all_pages_name_verbs_that_exist() -> None:
     known = set(verbs())
     for page in PAGES:
-        said = re.findall(r"`lujin ([a-z]+)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+        said = re.findall(r"`lujin ([a-z]+(?:-[a-z]+)*)", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(said) <= known, page.name
 
 

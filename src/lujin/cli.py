@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -262,35 +263,6 @@ def run(ctx: typer.Context, park: Park, month: AnyMonth = None, as_json: AsJson 
         reports.run(face.console(), report, words_of(workspace, face), str(park))
 
 
-@app.command(
-    cls=Verb,
-    rich_help_panel=WORK,
-    help=N_("Resolve factors and prices of posted months anew and post the difference"),
-    epilog="lujin restate mypark --month 2025-01",
-)
-def restate(
-    ctx: typer.Context,
-    park: Park,
-    month: Annotated[
-        list[str],
-        typer.Option("--month", "-m", metavar=N_("MONTH"), help=N_("month, as 2025-06; may be repeated")),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    from lujin.show import reports
-
-    face = face_of(ctx)
-    months = [month_number(m) for m in month]
-    workspace = opened(park, face)
-    with progress_bar(face) as progress:
-        report = workspace.restate(months, progress=progress)
-    if as_json:
-        print_json(report.as_dict(face.say))
-    else:
-        title = face.say(N_("Restated"))
-        reports.run(face.console(), report, words_of(workspace, face), str(park), title)
-
-
 # -------------------------------------------------------------------------------------------------------- look
 
 
@@ -343,13 +315,19 @@ def explain(
         ),
     ],
     whole: All = False,
+    prov: Annotated[
+        Path | None, typer.Option("--prov", metavar=N_("FILE"), help=N_("write the provenance as PROV-JSON"))
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
+    from lujin.accounts import as_prov
     from lujin.show import explain as show
 
     face = face_of(ctx)
     workspace = opened(park, face)
     found = workspace.explain(line)
+    if prov is not None:
+        write_whole(prov, json.dumps(as_prov(found), ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     if as_json:
         print_json(found.as_dict(face.say))
     else:
@@ -457,38 +435,12 @@ def reference(
         show.tables(face.console(), rows, words, str(park))
 
 
-@app.command(
-    cls=Verb,
-    rich_help_panel=LOOK,
-    help=N_(
-        "Check the stored ledger: digests, balance and, with --replay, every amount from the facts of its time"
-    ),
-    epilog="lujin verify mypark --replay",
-)
-def verify(
-    ctx: typer.Context,
-    park: Park,
-    replay: Annotated[bool, typer.Option("--replay", help=N_("compute every posting again and compare"))] = False,
-    as_json: AsJson = False,
-) -> None:
-    face = face_of(ctx)
-    workspace = opened(park, face)
-    with progress_bar(face) as progress:
-        counts = workspace.verify(replay=replay, progress=progress)
-    if as_json:
-        print_json({"ok": True, "replayed": replay, **counts})
-        return
-    text = N_("{entries} entries with {lines} lines verified: digests and balances hold")
-    if replay:
-        text = N_(
-            "{entries} entries with {lines} lines verified: digests and balances hold, every amount recomputed"
-        )
-    say_line(face.console(), face.say.fill(text, **{k: f"{v:,}" for k, v in counts.items()}), "green")
-
-
 def main() -> None:
     """Entry point."""
     app()
 
 
+from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
+from lujin import cli_periods as cli_periods  # noqa: E402 (its verbs join app)
 from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
+from lujin import cli_uncertainty as cli_uncertainty  # noqa: E402 (its verb joins app)

@@ -326,6 +326,18 @@ def test_rounding_is_no_way_out_of_a_loop():
         trace(one, np.array([[0.3], [0.1], [0.2]]), np.zeros((2, 1)), carbon)
 
 
+def test_rounding_is_no_use_below_zero():
+    """0.3 enter the bus, 0.1 + 0.2 leave it."""
+    network = Network.of(
+        ["grid", "bus", "mill", "farm"], [("a", "grid", "bus"), ("b", "bus", "mill"), ("c", "bus", "farm")]
+    )
+    power, carbon = np.zeros((4, 1)), np.zeros((1, 4, 1))
+    power[0], carbon[0, 0] = 0.3, 0.18
+    got = trace(network, np.array([[0.3], [0.1], [0.2]]), power, carbon)
+    assert 0.3 - (0.1 + 0.2) < 0
+    assert got.used[0].tolist() == pytest.approx([0, 0, 0.06, 0.12], rel=1e-15, abs=0)
+
+
 def test_a_closed_loop_of_one_month_is_named():
     edges = np.array([0, 1, 2]), np.array([1, 2, 1]), np.array([1.0, 5.0, 4.0])
     carbon = np.array([[3.0], [0], [0]])

@@ -17,17 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lujin.accounts.canonical import canonical_json, text_json
-from lujin.accounts.ledger import (
-    SORTED_KEY,
-    entry_id,
-    key_digest,
-    key_id,
-    lines_digest,
-    records,
-    stored_keys,
-    stored_lines,
-)
-from lujin.accounts.tables import KEY, choice, entry, line, line_key, reference_row
+from lujin.accounts.ledger import key_id, lines_digest, records, stored_keys, stored_lines
+from lujin.accounts.log import KEY, SORTED_KEY, entry_id, key_digest
+from lujin.accounts.tables import choice, entry, line, line_key, reference_row
 from lujin.errors import N_, Problem
 
 _CONTENT = (

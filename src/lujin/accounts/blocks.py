@@ -126,7 +126,7 @@ def _two_ways(flows: Array) -> Array:
     np.maximum(flows, 0.0, out=both[0])
     with np.errstate(invalid="ignore"):  # an infinite flow has been reported
         np.subtract(both[0], flows, out=both[1])
-    return both.reshape(2 * len(flows), -1)
+    return both.reshape(2 * len(flows), flows.shape[1])
 
 
 def _incidence(rows: NDArray[np.intp], size: int) -> csr_array:

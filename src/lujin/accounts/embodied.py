@@ -20,7 +20,6 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import linalg
 
 from lujin.accounts.embodied_shares import product_shares
 from lujin.accounts.embodied_sources import (
@@ -30,6 +29,8 @@ from lujin.accounts.embodied_sources import (
     stored_co2,
     without_factor,
 )
+from lujin.accounts.intensities import intensities
+from lujin.accounts.network import stranded
 from lujin.accounts.pack import Pack
 from lujin.accounts.pools import PARK_EDGE, Floats, PoolGraph, Quantities, pool_graph, quantities, stock_of
 from lujin.accounts.poster import Poster
@@ -37,6 +38,7 @@ from lujin.errors import N_, Problem
 
 GASES = ("CO2f", "CO2b", "CH4f", "CH4b", "N2O")
 Integers = NDArray[np.int64]
+Places = NDArray[np.intp]
 # (account without enterprise, commodity) → balance at the start of the month, per enterprise
 Opening = Mapping[str, Mapping[tuple[str, str], int]]
 
@@ -55,62 +57,37 @@ class Solution:
 
 
 def solve(graph: PoolGraph, moved: Quantities, carbon: Floats, step: int = 0) -> Solution:
-    """(diag(X) − Fᵀ) q = b for one step. ``carbon`` [pools, columns]: b, what enters each pool from sources."""
+    """(diag(X) − Fᵀ) q = b for one step. ``carbon`` [pools, columns]: b, what enters each pool from sources.
+
+    A loop that lets nothing out does not stop the month: its pools hold what enters, and are named.
+    """
     size = len(graph.pools)
-    source = np.array([e.source for e in graph.edges], dtype=np.int64)
-    target = np.array([e.target for e in graph.edges], dtype=np.int64)
-    weight, through = moved.edge[:, step], moved.throughput[:, step]
-    live = (weight > 0) & (through[source] > 0) if len(source) else np.zeros(0, dtype=np.bool_)
-    held, loops = _without_exit(size, source[live], target[live], moved.final[:, step], through <= 0)
-    inner = live & (target != PARK_EDGE) if len(source) else live
-    inner = inner & ~held[source] & ~held[target] if len(source) else inner
-    matrix = sparse.coo_array(
-        (
-            np.concatenate([np.where(held, 1.0, through), -weight[inner]]),
-            (
-                np.concatenate([np.arange(size), target[inner]]),
-                np.concatenate([np.arange(size), source[inner]]),
-            ),
-        ),
-        shape=(size, size),
-    ).tocsc()
-    open_carbon = np.where(held[:, None], 0.0, carbon)
-    intensity = linalg.splu(matrix).solve(open_carbon) if size else open_carbon
-    entered = set(np.flatnonzero(carbon.any(axis=1)).tolist())
-    entered |= {int(target[e]) for e in np.flatnonzero(live) if intensity[source[e]].any()}
-    named = tuple(loop for loop in loops if entered & set(loop))
-    return Solution(intensity, held, named)
+    source = np.array([e.source for e in graph.edges], dtype=np.intp)
+    target = np.array([e.target for e in graph.edges], dtype=np.intp)
+    weight, through = moved.edge[:, step], moved.throughput[:, step].copy()
+    live = weight > 0
+    leaves = moved.final[:, step] > 0
+    leaves[source[live & (target == PARK_EDGE)]] = True
+    inner = live & (target != PARK_EDGE)
+    closed = stranded(size, source[inner], target[inner], leaves | (through <= 0))
+    loops = _named(size, source[inner], target[inner], closed)
+    held = closed | (through <= 0)
+    through[held] = 0.0
+    kept = inner & ~held[source]
+    found = intensities(
+        [pool.label for pool in graph.pools], source[kept], target[kept], weight[kept], through, carbon
+    )
+    entered = set(np.flatnonzero(carbon.any(axis=1) | found.held.any(axis=1)).tolist())
+    reached = tuple(tuple(loop) for loop in loops if entered.intersection(loop))
+    return Solution(found.intensity, held, reached)
 
 
-def _without_exit(
-    size: int, source: Integers, target: Integers, final: Floats, idle: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], list[tuple[int, ...]]]:
-    """Pools whose carbon cannot leave: idle ones, and those from which no use, exit or idle pool is reached."""
-    into: dict[int, list[int]] = defaultdict(list)
-    leaves = (final > 0) | idle
-    for a, b in zip(source.tolist(), target.tolist(), strict=True):
-        if b == PARK_EDGE:
-            leaves[a] = True
-        else:
-            into[b].append(a)
-    waiting = np.flatnonzero(leaves).tolist()
-    reached = set(waiting)
-    while waiting:
-        for before in into[waiting.pop()]:
-            if before not in reached:
-                reached.add(before)
-                waiting.append(before)
-    closed = np.array([i not in reached for i in range(size)], dtype=np.bool_)
-    inner = closed[source] & closed[np.where(target == PARK_EDGE, source, target)] if len(source) else source
-    loops: list[tuple[int, ...]] = []
-    if closed.any():
-        graph = sparse.coo_array((np.ones(int(inner.sum())), (source[inner], target[inner])), shape=(size, size))
-        _, label = sparse.csgraph.connected_components(graph, directed=True, connection="weak")
-        groups: dict[int, list[int]] = defaultdict(list)
-        for i in np.flatnonzero(closed).tolist():
-            groups[int(label[i])].append(i)
-        loops = [tuple(group) for _, group in sorted(groups.items())]
-    return closed | idle, loops
+def _named(size: int, source: Places, target: Places, closed: NDArray[np.bool_]) -> list[list[int]]:
+    """Pools without a way out, grouped by what holds them together."""
+    inside = closed[source] & closed[target]
+    graph = sparse.coo_array((np.ones(int(inside.sum())), (source[inside], target[inside])), shape=(size, size))
+    _, label = sparse.csgraph.connected_components(graph, directed=True, connection="weak")
+    return [np.flatnonzero(closed & (label == n)).tolist() for n in np.unique(label[closed])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +187,8 @@ def embodied_month(poster: Poster, pack: Pack, opening: Opening) -> EmbodiedMont
     carbon, guessed = _entered(graph, sources)
     for pool, amount in carried.items():
         carbon[pool] += amount
-    solution = solve(graph, moved, np.hstack([carbon.astype(np.float64), guessed]))
+    entering = np.maximum(carbon, 0).astype(np.float64)
+    solution = solve(graph, moved, np.hstack([entering, np.clip(guessed, 0, entering)]))
     whole = Solution(solution.intensity[:, : len(GASES)], solution.held, solution.loops)
     passed = whole_amounts(graph, moved, whole, carbon)
     problems += [_loop(graph, loop) for loop in solution.loops]

@@ -77,7 +77,7 @@ def _made(
     unit = float(convert(np.array([10**6], dtype=np.int64))[0]) / 10**6
     for row, pool, sign in places:
         split = poster.flows.days.at(row)
-        if not split.total[days].any():
+        if not split.total[days].any() or split.total.sum() < 0:
             continue
         measured, estimated = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         measured[days] = sign * convert(split.measured[days])

@@ -17,11 +17,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from lujin.accounts.explain_embodied import explain_embodied, subjects_of
 from lujin.accounts.explain_meters import Meters, Sources, explain_subject, meters_behind
 from lujin.accounts.explanation import Explanation
 from lujin.accounts.facts import stored_rows
 from lujin.accounts.joint import METHODS
-from lujin.accounts.ledger import as_date, stored_keys, stored_lines
+from lujin.accounts.ledger import as_date, net, stored_keys, stored_lines
+from lujin.accounts.pools import with_neighbours
 from lujin.accounts.rules import RULES
 from lujin.accounts.sections import OWN, group, month_text, reference_of, shown
 from lujin.accounts.statement import check_asked
@@ -106,10 +108,15 @@ def explain(
     subjects = [name for name in lines["subject"].unique().sort() if name]
     # Money is posted on the last day of the month, for the whole of it.
     day = None if set(lines["commodity"]) == {"CNY"} else asked.day
+    back: tuple[Explanation, ...] = ()
+    if asked.book == "embodied":
+        back = _traced_back(connection, park, asked, set(lines["account"]), as_of)
+        subjects = sorted({*subjects, *subjects_of(back)})
     behind = meters_behind(park, subjects, asked.month, day, sources) if subjects else None
     children = (
         *_accounts(asked, lines, park),
         *_rules(lines, heads, rows, park),
+        *back,
         *_claims(every, asked, park),
         *(_subjects(subjects, behind) if behind else ()),
     )
@@ -159,6 +166,19 @@ def _lines(every: pl.DataFrame, asked: LineReference) -> pl.DataFrame:
     return found.sort(
         "account", "commodity", "rule", "factor", "debit", "credit", "period", "quality", "day", "entry"
     )
+
+
+def _traced_back(
+    connection: Connection, park: Park, asked: LineReference, accounts: set[str], as_of: datetime | None
+) -> tuple[Explanation, ...]:
+    """Through the lines of all who are joined, back to what was burned and bought. Posted for the whole month."""
+    joined = with_neighbours(park, [asked.enterprise])
+    lines = net(connection, asked.month, joined, as_of).filter(pl.col("book") == "embodied")
+    cut = pl.col("enterprise").str.len_chars() + 1
+    lines = lines.with_columns(pl.col(name).str.slice(cut) for name in ("debit", "credit"))
+    names = {name for factor in lines["factor"].unique() for name in factor.split("+") if name}
+    factors = {name: _factor(row) for name, row in stored_rows(connection, names).items()}
+    return explain_embodied(lines, asked.enterprise, accounts, factors)
 
 
 def _claims(every: pl.DataFrame, asked: LineReference, park: Park) -> Iterator[Explanation]:

@@ -24,6 +24,11 @@ Kind = Literal[
     "hour",
     "event",
     "reading",
+    "traced",
+    "origin",
+    "carried",
+    "pool",
+    "transfer",
 ]
 
 

@@ -114,6 +114,13 @@ def reference_as_of(connection: Connection, as_of: datetime | None = None) -> tu
     return tuple(row for name, row in sorted(stored_rows(connection).items()) if name in present)
 
 
+def table_as_of(connection: Connection, table: str, as_of: datetime | None = None) -> tuple[Row, ...]:
+    """The rows of one table as known on τ, sorted by id."""
+    ids = set(connection.execute(sa.select(reference_row.c.id).where(reference_row.c.table == table)).scalars())
+    known = ids & _present(connection, as_of)
+    return tuple(row for _, row in sorted(stored_rows(connection, known).items()))
+
+
 def stored_rows(connection: Connection, ids: Iterable[str] | None = None) -> dict[str, Row]:
     """Rows ever recorded, by id, also those withdrawn since; all of them, or those asked for."""
     columns = (reference_row.c[name] for name in ("id", "table", "values", "origin", "line"))

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,14 +23,11 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from lujin.accounts.canonical import flat_json, sha256_of
-from lujin.accounts.tables import KEY, entry, line, line_key, posted
+from lujin.accounts.log import KEY, SORTED_KEY, EntryId, entry_id, key_digest
+from lujin.accounts.tables import entry, line, line_key, posted
 from lujin.database import insert_many
 from lujin.errors import N_, Problem, StoreError
 
-EntryId = NewType("EntryId", str)
-
-SORTED_KEY = tuple(sorted(KEY))
 IDENTITY = ("enterprise", "book", *KEY)
 LINES_SCHEMA: Mapping[str, pl.DataType] = {
     **{name: pl.String() for name in IDENTITY},
@@ -69,11 +66,6 @@ class _Sheet:
     amount: NDArray[np.int64]
 
 
-def key_digest(values: Sequence[str]) -> bytes:
-    """SHA-256 of a line key's canonical JSON; ``values`` in the order of SORTED_KEY."""
-    return hashlib.sha256(flat_json(SORTED_KEY, values)).digest()
-
-
 def key_id(digest: bytes) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -87,13 +79,6 @@ def records(keys: NDArray[np.void], day: NDArray[np.int64], amount: NDArray[np.i
     table = np.empty(len(day), dtype=_RECORD)
     table["key"], table["day"], table["amount"] = keys, day, amount
     return table
-
-
-def entry_id(header: Mapping[str, str | int]) -> EntryId:
-    """Content hash of an entry. Arrival number and recorded time stay outside: they say when, not what."""
-    names = ("enterprise", "month", "book", "version", "reason", "pack", "park_digest", "input_digest")
-    content = {name: header[name] for name in (*names, "lines", "lines_digest")}
-    return EntryId(sha256_of(content))
 
 
 def delta(new: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:

@@ -136,7 +136,11 @@ class Vector(_Part):
 
 
 class Pack(_Part):
-    """One method version for one book. ``unproven``: rules for which no published worked example was found."""
+    """One method version for one book. ``unproven``: rules for which no published worked example was found.
+
+    ``carries``: accounts or groups of them, e.g. ``WIP``, that may hold a balance when a month is closed; it is
+    disclosed then.
+    """
 
     id: str
     book: Literal["physical", "location", "market", "regulatory", "embodied"]
@@ -152,6 +156,7 @@ class Pack(_Part):
     coal: CoalRules | None = None
     consolidation: ConsolidationRules | None = None
     scope3: Scope3Rules | None = None
+    carries: tuple[str, ...] = ()
     unproven: Mapping[str, str] = {}
     vectors: tuple[Vector, ...] = ()
 

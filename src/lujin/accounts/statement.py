@@ -20,6 +20,7 @@ from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.iso14064 import IsoCategory, iso_categories
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.period_facts import view as period_view
 from lujin.accounts.statement_parts import (
     AccountLine,
     BookTotal,
@@ -32,9 +33,12 @@ from lujin.accounts.statement_parts import (
     FactorUse,
     MemoLine,
     Part,
+    PeriodView,
     Restatement,
 )
 from lujin.accounts.tables import BOOKS, entry, line, line_key
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import uncertainty
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park import Park
 
@@ -47,6 +51,7 @@ class Statement(Part):
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon``, ``scope3`` and ``memo`` from the book asked
     for, ``books`` sums up every carbon book. ``iso14064`` shows the same lines by ISO 14064-1:2018 category.
+    ``uncertainty`` is that of the book asked for; None for energy and money.
     """
 
     enterprise: str
@@ -61,6 +66,7 @@ class Statement(Part):
     version: int
     status: Status
     recorded_at: datetime | None
+    period: PeriodView
     accounts: tuple[AccountLine, ...]
     energy: tuple[EnergyLine, ...]
     coal_equivalent: Amount
@@ -78,6 +84,7 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    uncertainty: Uncertainty | None = None
 
     @property
     def unverified(self) -> tuple[FactorUse, ...]:
@@ -134,6 +141,7 @@ def statement(
         version=len(own),
         status="not_posted" if not own else "posted" if len(own) == 1 else "restated",
         recorded_at=own[-1]["recorded_at"] if own else None,
+        period=period_view(connection, month, as_of),
         accounts=sections.accounts(park, enterprise, month, book, chosen, before),
         energy=energy,
         coal_equivalent=total((e.coal_equivalent for e in energy), "mgce"),
@@ -151,6 +159,9 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        uncertainty=None
+        if book == "physical" or not own
+        else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),
     )
 
 

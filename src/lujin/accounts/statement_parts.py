@@ -196,6 +196,21 @@ class Restatement(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodView(Part):
+    """State of the month (期间状态): open, closed, verified or restated. ``known``: time of knowledge τ of the
+    closed account; ``statement --as-of`` gives it for ever. ``cause``: of the restatement, until closed again.
+    """
+
+    state: str
+    closed_at: datetime | None
+    known: datetime | None
+    note: str
+    verifier: str
+    opinion: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactorUse(Part):
     """A published row that the month's lines rest on (引用参数). ``values``: all its columns as published."""
 

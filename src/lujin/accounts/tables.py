@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from lujin.accounts.log import KEY
 from lujin.database import Instant, Integer64, Json, append_only, metadata
 from lujin.migrations.seal import seal_sql
 
 BOOKS = ("physical", "embodied", "location", "market", "regulatory")
 REASONS = ("initial", "late_reading", "correction", "park_change", "late_factor", "restatement")
 QUALITIES = ("measured", "estimated")
-KEY = ("debit", "credit", "commodity", "period", "quality", "rule", "factor", "subject")
+PERIOD_STATES = ("closed", "verified", "restated")  # a month without an event is open
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
@@ -217,6 +218,78 @@ choice = append_only(
         sa.CheckConstraint("many = 1 OR rows <> ''", name="one_is_some"),
         _month_valid(),
         sa.Index("ix_choice_month_number", "month", "number"),
+        sqlite_strict=True,
+    )
+)
+
+# What happened to a month's accounts after posting. ``known``: time of knowledge of the account that is closed,
+# verified or restated. ``entries``: number of the last entry then. ``digest``: of the account as known then.
+period_event = append_only(
+    sa.Table(
+        "period_event",
+        metadata,
+        _number(),
+        sa.Column("month", sa.Integer, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("known", Instant, nullable=False),
+        sa.Column("entries", sa.Integer, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("author", "note", "verifier", "opinion", "cause")),
+        *(sa.Column(name, Json, nullable=False) for name in ("disclosed", "arrived", "effect")),
+        sa.Column("recorded_at", Instant, nullable=False),
+        _one_of("state", PERIOD_STATES),
+        _month_valid(),
+        sa.CheckConstraint("length(digest) = 64 AND entries >= 0", name="digest_and_size"),
+        sa.CheckConstraint(
+            "(state = 'verified') = (verifier <> '') AND (state = 'verified') = (opinion <> '')",
+            name="verified_by_name",
+        ),
+        sa.CheckConstraint("(state = 'restated') = (cause <> '')", name="restated_for_cause"),
+        sa.Index("ix_period_event_month_number", "month", "number"),
+        sqlite_strict=True,
+    )
+)
+
+# Signed heads of the log of entries. ``frontier``: roots of its complete subtrees, hex, one a line.
+tree_head = append_only(
+    sa.Table(
+        "tree_head",
+        metadata,
+        _number(),
+        sa.Column("size", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("root", "frontier", "key", "signature")),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("size > 0 AND length(root) = 64 AND signature <> ''", name="signed"),
+        sqlite_strict=True,
+    )
+)
+
+certificate = append_only(
+    sa.Table(
+        "certificate",
+        metadata,
+        _number(),
+        sa.Column("id", sa.Text, nullable=False, unique=True),
+        sa.Column("enterprise", sa.Text, nullable=False),
+        sa.Column("first_month", sa.Integer, nullable=False),
+        sa.Column("last_month", sa.Integer, nullable=False),
+        sa.Column("known", Instant, nullable=False),
+        sa.Column("status_index", sa.Integer, nullable=False, unique=True),
+        sa.Column("document", sa.Text, nullable=False),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("first_month <= last_month AND status_index >= 0", name="ordered"),
+        sqlite_strict=True,
+    )
+)
+
+# A certificate is superseded when a month that it covers is restated; ``event`` is that restatement.
+certificate_superseded = append_only(
+    sa.Table(
+        "certificate_superseded",
+        metadata,
+        sa.Column("certificate", sa.ForeignKey("certificate.number"), primary_key=True, autoincrement=False),
+        sa.Column("event", sa.ForeignKey("period_event.number"), nullable=False),
+        sa.Column("recorded_at", Instant, nullable=False),
         sqlite_strict=True,
     )
 )

@@ -19,6 +19,7 @@ from lujin.reference.listing import describe, search, table_frame, unverified
 from lujin.reference.rows import Row, make_row
 from lujin.reference.schema import SCHEMAS
 from lujin.reference.select import Reference, Resolve, Selector, own_selector
+from lujin.reference.uncertain import Stated, Uncertainties
 
 __all__ = [
     "GRID_PURPOSES",
@@ -27,6 +28,8 @@ __all__ = [
     "Resolve",
     "Row",
     "Selector",
+    "Stated",
+    "Uncertainties",
     "check_reference",
     "coal_equivalent",
     "describe",

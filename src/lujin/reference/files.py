@@ -24,6 +24,7 @@ from lujin.reference.factors import GRID_PURPOSES
 from lujin.reference.grammar import tariff_problems
 from lujin.reference.rows import SHIPPED, Row, date_of, decimal_of, make_row
 from lujin.reference.schema import CONFIDENCE, SCHEMAS, Schema
+from lujin.reference.uncertain import uncertainty_problems
 
 
 def load_reference(overrides: Path | None = None) -> tuple[Row, ...]:
@@ -220,6 +221,8 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
         remedy = N_("write verified if you have seen the value in its source, else unverified")
         found.append(problem("confidence", message, remedy))
     for column, told in tariff_problems(values) if schema.name == "tariffs" else ():
+        found.append(problem(column, told.message, told.remedy, **told.params))
+    for column, told in uncertainty_problems(values) if schema.name == "uncertainties" else ():
         found.append(problem(column, told.message, told.remedy, **told.params))
     if schema.name == "grid_factors" and not any(
         values["basis"] in rule.basis and values["purpose"] in rule.texts for rule in GRID_PURPOSES.values()

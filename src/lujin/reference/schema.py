@@ -94,6 +94,13 @@ SCHEMAS: Mapping[str, Schema] = {
             },
         ),
         _schema(
+            "uncertainties",
+            "kind applies_to medium parameter distribution coverage lower upper value unit",
+            "kind applies_to medium parameter",
+            numbers="lower upper value",
+            units=("%",),
+        ),
+        _schema(
             "gwp",
             "gas formula assessment horizon_years value unit",
             "gas assessment horizon_years",

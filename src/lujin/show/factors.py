@@ -48,6 +48,7 @@ ITEMS: Mapping[str, str] = {
 TABLES: Mapping[str, str] = {
     "grid_factors": N_("grid emission factors"),
     "fuel_factors": N_("fuel and process factors"),
+    "uncertainties": N_("uncertainties of meters and factors"),
     "gwp": N_("global warming potentials"),
     "coal_equivalents": N_("standard-coal coefficients"),
     "tariffs": N_("electricity tariffs and prices"),
@@ -94,6 +95,8 @@ def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
             return _about(words, say.name(values["name_zh"], values["name_en"]), values["standard"])
         case "gwp":
             return f"{values['gas']} GWP-{values['horizon_years']} ({values['assessment']})"
+        case "uncertainties":
+            return _uncertain(words, values)
         case "tariffs":
             item = words.term(ITEMS, values["item"])
             period = words.term(PERIODS, values["period"])
@@ -108,6 +111,34 @@ def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
     return _about(
         words, say.name(values.get("name_zh", ""), values.get("name_en", "")), values.get("condition", "")
     )
+
+
+def _uncertain(words: Words, values: Mapping[str, str]) -> str:
+    """``fuel_factors:IPCC2006|fuel|天然气|*`` reads 天然气 (IPCC2006, carbon content)."""
+    applies = values["applies_to"]
+    if values["kind"] == "meter_class":
+        name = words.say.fill(N_("accuracy class {name}"), name=applies)
+        return _about(words, name, words.term(MEDIA, values["medium"]))
+    parts = [part for part in applies.partition(":")[2].split("|") if part not in ("", "*", "fuel", "parameter")]
+    number = words.term(NUMBERS, values["parameter"])
+    if len(parts) < 2:
+        return _about(words, applies.replace("|", " ").replace("@", " "), number)
+    return _about(words, " ".join(parts[1:]), words.comma().join(part for part in (parts[0], number) if part))
+
+
+MEDIA: Mapping[str, str] = {
+    "electricity": N_("electricity"),
+    "heat": N_("heat"),
+    "steam": N_("steam"),
+    "gas": N_("gas"),
+    "mass": N_("mass"),
+    "water": N_("water"),
+}
+NUMBERS: Mapping[str, str] = {
+    "value": N_("factor"),
+    "ncv": N_("net calorific value"),
+    "carbon_content": N_("carbon content"),
+}
 
 
 def _about(words: Words, name: str, detail: str) -> str:

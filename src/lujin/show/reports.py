@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lujin.accounts import Amount
 from lujin.errors import N_, Problem
 from lujin.language import Speech
+from lujin.show import periods
 from lujin.show.amounts import local, month_text, number, percent, share
 from lujin.show.scopes import consolidated
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table, type_next
@@ -173,7 +174,10 @@ def _conflicts(report: ImportReport, words: Words) -> Iterable[tuple[str, str]]:
 def run(console: Console, report: RunReport, words: Words, park: str, title: str = "") -> None:
     say = words.say
     if not report.months:
-        say_line(console, say(N_("nothing to post: every posting is up to date")), "green")
+        if not report.held:
+            say_line(console, say(N_("nothing to post: every posting is up to date")), "green")
+        problems(console, report.notices, say)
+        periods.held(console, report.held, words, park)
         return
     columns = [
         Column(say(N_("month"))),
@@ -244,6 +248,7 @@ def _noticed(console: Console, report: RunReport, words: Words, park: str) -> No
         say_line(
             console, say.fill(N_("what was estimated, missing or suspect: {command}"), command=command), "dim"
         )
+    periods.held(console, report.held, words, park)
 
 
 def status(console: Console, report: Status, words: Words, park: str) -> None:
@@ -261,6 +266,7 @@ def status(console: Console, report: Status, words: Words, park: str) -> None:
         number_column(say(N_("missing"))),
         number_column(say(N_("suspect"))),
         Column(say(N_("last posted"))),
+        Column(say(N_("state"))),
     ]
     rows = [
         [
@@ -273,6 +279,7 @@ def status(console: Console, report: Status, words: Words, park: str) -> None:
             share(m.missing, m.expected),
             share(m.suspect, m.expected),
             local(m.recorded_at, words.park.timezone),
+            words.term(periods.PERIOD_STATES, m.period),
         ]
         for m in report.months
     ]
@@ -287,6 +294,7 @@ def status(console: Console, report: Status, words: Words, park: str) -> None:
         _count(sum(m.entries for m in report.months)),
         *(share(n, expected) for n in counts),
         "",
+        "",
     ]
     name = say.name(words.park.name_zh, words.park.name_en)
     show_table(console, name, Table(columns, rows, total if len(rows) > 1 else ()))
@@ -295,8 +303,12 @@ def status(console: Console, report: Status, words: Words, park: str) -> None:
         say_line(console, say.fill(text, count=report.unfinished_imports), "yellow")
     odd = [m for m in report.months if m.suspect or m.estimated or m.missing]
     commands = []
-    if any(m.waiting for m in report.months):
+    if any(m.waiting and m.period == "open" for m in report.months):
         commands.append((f"lujin run {park}", say(N_("post what waits"))))
+    for m in report.months:
+        if m.waiting and m.period != "open":
+            command = f"lujin restate {park} --month {month_text(m.month)} --cause TEXT"
+            commands.append((command, say(N_("post what waits, as a restatement with its cause"))))
     if odd:
         worst = max(odd, key=lambda m: (m.estimated + m.missing + m.suspect, m.month))
         details = say(N_("gaps, estimates and suspects, meter by meter"))

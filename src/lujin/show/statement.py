@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lujin.accounts import Amount
 from lujin.accounts.amounts import total
 from lujin.errors import N_
+from lujin.show import periods
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.scopes import iso14064, scope3
@@ -27,6 +28,7 @@ from lujin.show.text import (
     width_of,
     wrapped,
 )
+from lujin.show.uncertainty import section as uncertainty_section
 from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _carbon(console, found, words)
     scope3(console, found, words)
     iso14064(console, found, words)
+    _uncertainty(console, found, words)
     _completeness(console, found, words)
     _restatements(console, found, words)
     _factors(console, found, words)
@@ -89,6 +92,7 @@ def _letterhead(console: Console, found: Statement, words: Words) -> None:
         facts.append((N_("state"), version))
     else:
         facts.append((N_("state"), state))
+    facts.append((N_("closing"), periods.state(words, found.period)))
     if found.as_of is not None:
         facts.append((N_("as known on"), local(found.as_of, zone)))
     slots = found.completeness
@@ -371,6 +375,12 @@ def _books(console: Console, found: Statement, words: Words) -> None:
 
 
 # ------------------------------------------------------------------------------------------ what it rests on
+
+
+def _uncertainty(console: Console, found: Statement, words: Words) -> None:
+    if found.uncertainty is not None:
+        named = {f.id.rsplit("@", 1)[0]: (f.id.partition(":")[0], f.values) for f in found.factors}
+        uncertainty_section(console, found.uncertainty, words, named)
 
 
 def _completeness(console: Console, found: Statement, words: Words) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lujin.errors import N_, Problem
 from lujin.language import Speech
-from lujin.park import Park
+
+if TYPE_CHECKING:
+    from lujin.park import Park
 
 BOOKS: Mapping[str, str] = {
     "physical": N_("energy and cost"),

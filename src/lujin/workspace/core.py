@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
     from lujin.accounts import Explanation, ParkTotals, Statement
+    from lujin.accounts.base_year import BaseYear
+    from lujin.accounts.periods import Period
+    from lujin.accounts.uncertainty_parts import Uncertainty
+    from lujin.workspace.evidence import Head
     from lujin.workspace.importing import FileResult
     from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
@@ -107,14 +112,80 @@ class Workspace:
 
         return run(self, month, progress=progress)
 
-    def restate(self, months: Sequence[int], *, progress: Progress = silent) -> RunReport:
+    def restate(
+        self, months: Sequence[int], cause: str = "", author: str = "", *, progress: Progress = silent
+    ) -> RunReport:
         """Resolve the factors of posted months anew and post the difference, saying what changed.
 
-        A choice of factors belongs to the month: all its enterprises are restated.
+        A choice of factors belongs to the month: all its enterprises are restated. A month that was closed takes
+        in all that waited for it; it needs a ``cause``, and certificates that cover it are superseded.
         """
-        from lujin.workspace.running import restate
+        from lujin.workspace.restating import restate
 
-        return restate(self, months, progress=progress)
+        return restate(self, months, cause, author, progress=progress)
+
+    def close(self, months: Sequence[int], note: str = "", author: str = "") -> tuple[Period, ...]:
+        """Close months: from now on only a restatement with a cause moves their accounts.
+
+        InputError: every condition that fails, of all months at once.
+        """
+        from lujin.workspace.closing import close
+
+        return close(self, months, note, author)
+
+    def verified(self, months: Sequence[int], verifier: str, opinion: str, author: str = "") -> tuple[Period, ...]:
+        """Record a verifier's opinion on closed months."""
+        from lujin.workspace.closing import verified
+
+        return verified(self, months, verifier, opinion, author)
+
+    def periods(self) -> tuple[Period, ...]:
+        """Every month that is posted or was closed: its state and its history."""
+        from lujin.workspace.closing import all_periods
+
+        return all_periods(self)
+
+    def base_year(
+        self,
+        book: str = "location",
+        *,
+        structural: Mapping[str, Decimal | None] | Collection[str] = (),
+        organic: Collection[str] = (),
+    ) -> BaseYear:
+        """Whether the base year's emissions are to be recalculated, with each trigger's size and reason.
+
+        ``structural``: enterprises whose coming or going was a transfer, perhaps with their emissions in the base
+        year [tCO2e]; ``organic``: openings and closures.
+        """
+        from lujin.workspace.base_year import base_year
+
+        return base_year(self, book, structural, organic)
+
+    def head(self, since: Path | None = None) -> Head:
+        """The signed head of the log of entries; with ``since`` the proof that it extends that older head."""
+        from lujin.workspace.evidence import head
+
+        return head(self, since)
+
+    def certificate(
+        self,
+        enterprise: str,
+        first: int,
+        last: int | None = None,
+        *,
+        books: Sequence[str] | None = None,
+        uncertainty: str = "",
+    ) -> dict[str, Any]:
+        """A signed certificate of closed months of an enterprise's account, to be checked offline."""
+        from lujin.workspace.certifying import CARBON, issue
+
+        return issue(self, enterprise, first, last, books=books or CARBON, uncertainty=uncertainty)
+
+    def status_list(self) -> dict[str, Any]:
+        """Which certificates were superseded, signed now."""
+        from lujin.workspace.evidence import status_list
+
+        return status_list(self)
 
     def statement(
         self, enterprise: str, month: int, book: str = "location", as_of: datetime | None = None
@@ -123,6 +194,23 @@ class Workspace:
         from lujin.workspace.reading import statement
 
         return statement(self, enterprise, month, book, as_of)
+
+    def uncertainty(
+        self,
+        month: int,
+        book: str | None = None,
+        enterprise: str = "",
+        as_of: datetime | None = None,
+        *,
+        draws: int = 0,
+        seed: int = 1,
+    ) -> tuple[Uncertainty, ...]:
+        """How uncertain the totals of a month are, per carbon book (or of one ``book``); of one enterprise, or of
+        all together. ``draws``: also by Monte Carlo, repeatable with ``seed``.
+        """
+        from lujin.workspace.reading import uncertainties
+
+        return uncertainties(self, month, book, enterprise, as_of, draws, seed)
 
     def explain(self, reference: str) -> Explanation:
         """Where a number comes from: line, rule, factor, interval energy, readings."""
@@ -155,7 +243,8 @@ class Workspace:
         return trace(self, month, progress)
 
     def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
-        """Check the stored ledger against its own digests and, with ``replay``, against its facts.
+        """Check the stored ledger against its own digests, its signed heads and closed periods and, with
+        ``replay``, against its facts.
 
         Raises IntegrityError with every entry that does not hold.
         """

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from lujin.accounts.tables import park_fact, posted
+from lujin.accounts.tables import certificate, park_fact, period_event, posted, tree_head
 from lujin.errors import N_, Problem, StoreError
 from lujin.readings.sources import source
 
@@ -39,9 +39,9 @@ def moment(engine: Engine, now: datetime) -> datetime:
 
 
 def _last_recorded(connection: Connection) -> datetime | None:
-    """Recorded time of the newest arrival, park description or posting. Each table grows in order of time."""
+    """Recorded time of the newest fact. Each table grows in order of time."""
     newest = [
         connection.execute(sa.select(table.c.recorded_at).order_by(table.c.number.desc()).limit(1)).scalar()
-        for table in (source, park_fact, posted)
+        for table in (source, park_fact, posted, period_event, tree_head, certificate)
     ]
     return max((found for found in newest if found is not None), default=None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,31 @@ class Work:
     @property
     def enterprises(self) -> frozenset[str]:
         return frozenset(self.reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A month that was closed once: what came since waits for a restatement. ``arrivals``: their numbers."""
+
+    month: int
+    state: str
+    reasons: Mapping[str, str]
+    arrivals: tuple[int, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "month": self.month,
+            "state": self.state,
+            "enterprises": len(self.reasons),
+            "reasons": counted(self.reasons),
+            "arrivals": list(self.arrivals),
+        }
+
+
+def counted(reasons: Mapping[str, str]) -> dict[str, int]:
+    """Reason → how many enterprises have it."""
+    found = Counter(reasons.values())
+    return {reason: found[reason] for reason in sorted(found)}
 
 
 def enterprises_of_meters(park: Park) -> Mapping[str, frozenset[str]]:
@@ -102,6 +128,24 @@ def plan(
             known = {e for e in digests if present(park, e, at) or (at, e) in done}
             work.append(Work(at, with_joined(park, reasons, known)))
     return work
+
+
+def arrivals_since(
+    park: Park, touched: pl.DataFrame, posted: pl.DataFrame, meter_ids: Mapping[int, str], month: int
+) -> tuple[int, ...]:
+    """Numbers of the arrivals that touched the month and that its postings do not know yet."""
+    owners = enterprises_of_meters(park)
+    known = dict(posted.filter(pl.col("month") == month).select("enterprise", "source").iter_rows())
+    rows = touched.filter(pl.col("month") == month).select("meter", "source").iter_rows()
+    return tuple(
+        sorted(
+            {
+                source
+                for meter, source in rows
+                if any(source > known.get(e, 0) for e in owners.get(meter_ids.get(meter, ""), ()))
+            }
+        )
+    )
 
 
 def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from sqlalchemy.engine import Connection
 
 from lujin.accounts import (
     Explanation,
@@ -25,14 +26,19 @@ from lujin.accounts import (
 from lujin.accounts import statement as statements
 from lujin.accounts.audit import verify as verify_ledger
 from lujin.accounts.explain import explain as explain_line
-from lujin.accounts.facts import COUNTS, completeness_as_of
-from lujin.errors import IntegrityError
-from lujin.park import digests
+from lujin.accounts.facts import COUNTS, completeness_as_of, park_as_of, reference_as_of
+from lujin.accounts.period_facts import periods, verify_periods
+from lujin.accounts.uncertainty_parts import Uncertainty
+from lujin.accounts.uncertainty_statement import Drawing
+from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
+from lujin.errors import N_, InputError, IntegrityError, Problem
+from lujin.park import Park, digests, from_snapshot
 from lujin.park.calendar import month_grid, month_of
 from lujin.readings import SCHEMA, Energy
 from lujin.readings.sources import pending, sources, touched_since
-from lujin.reference import Reference
+from lujin.reference import Reference, Row
 from lujin.workspace.compute import energy_blocks
+from lujin.workspace.evidence import verify_heads
 from lujin.workspace.plan import plan
 from lujin.workspace.progress import Progress
 from lujin.workspace.replay import replay as replay_postings
@@ -44,24 +50,77 @@ if TYPE_CHECKING:
 def statement(
     workspace: Workspace, enterprise: str, month: int, book: str, as_of: datetime | None = None
 ) -> Statement:
-    sets = gwp_sets(workspace, month)
+    """As known on τ: also names, meters and GWP sets are those of then, so that it stays the same for ever."""
     with workspace.engine.connect() as connection:
-        return statements.statement(connection, workspace.park, enterprise, month, book, as_of=as_of, gwp=sets)
+        park, rows = workspace.park, None
+        if as_of is not None:
+            park = park_then(workspace, connection, as_of)
+            rows = reference_as_of(connection, as_of)
+            park = park if enterprise in park.nodes else workspace.park
+        sets = gwp_sets(workspace, month, park, rows)
+        return statements.statement(connection, park, enterprise, month, book, as_of=as_of, gwp=sets)
 
 
-def gwp_sets(workspace: Workspace, month: int) -> Mapping[str, GwpSet]:
-    """The GWP set of each carbon book's pack: how its gases are shown as CO2e."""
-    reference = Reference(workspace.reference_rows)
+def uncertainties(
+    workspace: Workspace,
+    month: int,
+    book: str | None,
+    enterprise: str,
+    as_of: datetime | None,
+    draws: int,
+    seed: int,
+) -> tuple[Uncertainty, ...]:
+    if book is not None and book not in CARBON:
+        params = {"book": book, "known": ", ".join(CARBON)}
+        raise InputError(Problem(N_("there is no carbon book {book}"), params, N_("use one of: {known}")))
+    sets = gwp_sets(workspace, month)
+    drawing = Drawing(draws, seed) if draws else None
+    with workspace.engine.connect() as connection:
+        found = [
+            uncertainty_of(
+                connection,
+                workspace.park,
+                month,
+                name,
+                enterprise=enterprise,
+                as_of=as_of,
+                gwp=sets.get(name),
+                drawing=drawing,
+            )
+            for name in ((book,) if book else CARBON)
+        ]
+    return tuple(one for one in found if one is not None)
+
+
+CARBON = ("location", "market", "regulatory", "embodied")
+
+
+def park_then(workspace: Workspace, connection: Connection, known: datetime) -> Park:
+    """The park as it was described on τ; as it is described now if none was recorded then."""
+    found = park_as_of(connection, known)
+    if found is None or found[0] == workspace.park_digest:
+        return workspace.park
+    return from_snapshot(found[1])
+
+
+def gwp_sets(
+    workspace: Workspace, month: int, park: Park | None = None, rows: Sequence[Row] | None = None
+) -> Mapping[str, GwpSet]:
+    """The GWP set of each carbon book's pack: how its gases are shown as CO2e. ``None``: as they are now."""
+    reference = Reference(rows or workspace.reference_rows)
     on = date(month // 100, month % 100, 1)
-    packs = books_of(workspace.park)
+    packs = books_of(park or workspace.park)
     return {book: gwp_set(reference, pack.gwp, on) for book, pack in packs.items() if pack.gwp}
 
 
 @dataclass(frozen=True, slots=True)
 class MonthStatus:
-    """``waiting``: enterprises whose facts are newer than their postings."""
+    """``waiting``: enterprises whose facts are newer than their postings; in a month that was closed they wait for
+    a restatement. ``period``: open, closed, verified or restated.
+    """
 
     month: int
+    period: str
     posted: int
     waiting: int
     entries: int
@@ -97,6 +156,7 @@ def status(workspace: Workspace) -> Status:
         posted = posted_through(connection)
         entries = entries_by_month(connection)
         known = completeness_as_of(connection, posted["month"].unique().to_list())
+        closed = periods(connection)
     touched = touched_since(workspace.engine, 0)
     ids = {key: name for name, key in workspace.meter_keys().items()}
     waiting = {
@@ -112,6 +172,7 @@ def status(workspace: Workspace) -> Status:
         months.append(
             MonthStatus(
                 month=month,
+                period=closed[month].state if month in closed else "open",
                 posted=done.get(month, 0),
                 waiting=waiting.get(month, 0),
                 entries=number,
@@ -135,10 +196,13 @@ def totals(workspace: Workspace) -> ParkTotals:
 
 
 def verify(workspace: Workspace, *, replay: bool, progress: Progress) -> dict[str, int]:
-    """Raises IntegrityError with every entry that does not hold. Returns how many entries and lines do."""
+    """Raises IntegrityError with all that does not hold. Returns how many entries, lines, heads, periods do."""
     with workspace.engine.connect() as connection:
         problems = verify_ledger(connection)
-        size = ledger_size(connection)
+        found, heads = verify_heads(connection)
+        problems += [*found, *verify_periods(connection)]
+        events = sum(len(period.events) for period in periods(connection).values())
+        size = {**ledger_size(connection), "heads": heads, "period_events": events}
     if replay and not problems:
         problems = replay_postings(workspace, progress)
     if problems:

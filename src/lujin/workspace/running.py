@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from sqlalchemy.engine import Connection
 
 from lujin.accounts import (
     MonthLines,
@@ -29,6 +30,8 @@ from lujin.accounts.facts import (
     record_reference,
     reference_changed_at,
 )
+from lujin.accounts.period_facts import embodied_since, periods
+from lujin.accounts.periods import Period, PeriodEvent
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
 from lujin.park import digests, dumps
@@ -37,8 +40,9 @@ from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
+from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
-from lujin.workspace.plan import Work, meters_of_enterprises, plan, with_joined
+from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan, with_joined
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
 
 FRAGMENTS = 24  # files of a month before it is compacted
+Seal = Callable[[Connection, PinnedResolve], None]  # called last in the transaction of a month
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +89,22 @@ class MonthReport:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
+    """``held``: months that were closed once, with what waits there for a restatement. ``restated``: those whose
+    accounts a restatement moved. ``notices``: problems that belong to no month.
+    """
+
     months: tuple[MonthReport, ...] = ()
     seconds: float = 0.0
     recorded_at: datetime = field(default_factory=lambda: datetime.fromtimestamp(0, UTC))
+    held: tuple[Held, ...] = ()
+    restated: tuple[PeriodEvent, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Problems of all months, each sentence once."""
-        return tuple({p.text(): p for month in self.months for p in month.problems}.values())
+        found = [*self.notices, *(p for month in self.months for p in month.problems)]
+        return tuple({p.text(): p for p in found}.values())
 
     def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
         return {
@@ -100,53 +113,83 @@ class RunReport:
             "readings": sum(m.readings for m in self.months),
             "entries": sum(m.entries for m in self.months),
             "months": [m.as_dict(translate) for m in self.months],
+            "held": [held.as_dict() for held in self.held],
+            "restated": [event.as_dict() for event in self.restated],
+            "notices": [p.as_dict(translate) for p in self.notices],
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Due:
+    """What is to be posted now and what it rests on."""
+
+    work: list[Work]
+    held: tuple[Held, ...]
+    posted: pl.DataFrame
+    periods: Mapping[int, Period]  # months that were closed once
+
+
 def run(workspace: Workspace, month: int | None = None, *, progress: Progress = silent) -> RunReport:
-    """Post every month and enterprise whose facts are newer than its postings."""
+    """Post every month and enterprise whose facts are newer than its postings. Months that were closed wait."""
     started = time.perf_counter()
     with workspace.writing("run"):
         recover(workspace)
         now = workspace.now()
-        reference = _record_facts(workspace, now)
+        reference = record_facts(workspace, now)
+        due = due_work(workspace, month)
         digests = enterprise_digests(workspace)
-        with workspace.engine.connect() as connection:
-            posted = posted_through(connection)
-            supplied = _supplied(posted, reference_changed_at(connection))
-        touched = touched_since(workspace.engine, 0)
-        ids = {key: name for name, key in workspace.meter_keys().items()}
-        work = plan(
-            workspace.park, digests, touched, posted, ids, _corrections(workspace, touched), supplied, month
-        )
-        reports = _post_all(workspace, work, reference, digests, now, progress)
-    return RunReport(reports, time.perf_counter() - started, now)
+        closed = due.periods.keys()
+        reports, waits = post_all(workspace, due.work, reference, digests, now, progress, closed=closed)
+        held = due_work(workspace, month).held if waits else due.held
+        notices = daily_head(workspace, now)
+    return RunReport(reports, time.perf_counter() - started, now, held, notices=notices)
 
 
-def restate(workspace: Workspace, months: Sequence[int], *, progress: Progress = silent) -> RunReport:
-    """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``.
+def due_work(workspace: Workspace, month: int | None = None) -> Due:
+    """What ``run`` would post, and what it would hold back."""
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection)
+        supplied = _supplied(posted, reference_changed_at(connection))
+        closed = periods(connection)
+    touched = touched_since(workspace.engine, 0)
+    ids = {key: name for name, key in workspace.meter_keys().items()}
+    corrections = _corrections(workspace, touched)
+    digests = enterprise_digests(workspace)
+    work = plan(workspace.park, digests, touched, posted, ids, corrections, supplied, month)
+    waiting = {item.month: item.reasons for item in work if item.month in closed}
+    for at in closed if month is None else closed.keys() & {month}:
+        if again := _carried_anew(workspace, posted, at):
+            waiting[at] = {**again, **waiting.get(at, {})}
+    held = tuple(
+        Held(at, closed[at].state, reasons, arrivals_since(workspace.park, touched, posted, ids, at))
+        for at, reasons in sorted(waiting.items())
+    )
+    return Due([item for item in work if item.month not in closed], held, posted, closed)
 
-    Whole months: the choice of factors belongs to the month, so that no later posting mixes two of them.
+
+def _carried_anew(workspace: Workspace, posted: pl.DataFrame, month: int) -> dict[str, str]:
+    """Enterprises of a closed month to which an earlier month now carries over something else than when they were
+    posted. Only book ``embodied`` carries over.
     """
-    started = time.perf_counter()
-    with workspace.writing("restate"):
-        recover(workspace)
-        now = workspace.now()
-        reference = _record_facts(workspace, now)
-        with workspace.engine.connect() as connection:
-            posted = posted_through(connection)
-        work = [Work(m, dict.fromkeys(_posted_in(posted, m), "restatement")) for m in sorted(months)]
-        digests = enterprise_digests(workspace)
-        renew = frozenset(months)
-        reports = _post_all(workspace, work, reference, digests, now, progress, renew=renew)
-    return RunReport(reports, time.perf_counter() - started, now)
+    own = posted.filter(pl.col("month") == month)
+    if "embodied" not in workspace.park.packs or own.is_empty():
+        return {}
+    names, then = own["enterprise"].to_list(), own["recorded_at"].max()
+    assert isinstance(then, datetime)
+    with workspace.engine.connect() as connection:
+        if not embodied_since(connection, month, then):
+            return {}
+        holders = may_hold(workspace.park, names)
+        before, now = carried(connection, month, holders, as_of=then), carried(connection, month, holders)
+    again = {e: "carried" for e in holders if before.get(e) != now.get(e)}
+    return with_joined(workspace.park, again, names)
 
 
 def enterprise_digests(workspace: Workspace) -> dict[str, str]:
     return dict(digests(workspace.park))
 
 
-def _record_facts(workspace: Workspace, now: datetime) -> Reference:
+def record_facts(workspace: Workspace, now: datetime) -> Reference:
     """The park and the reference as they are in the files become facts known from ``now`` on."""
     rows = workspace.reference_rows
     with writing(workspace.engine) as connection:
@@ -170,7 +213,7 @@ def _corrections(workspace: Workspace, touched: pl.DataFrame) -> frozenset[int]:
     return frozenset(s.number for s in arrived if s.counts.get("corrects"))
 
 
-def _posted_in(posted: pl.DataFrame, month: int) -> list[str]:
+def posted_in(posted: pl.DataFrame, month: int) -> list[str]:
     found: list[str] = posted.filter(pl.col("month") == month)["enterprise"].to_list()
     if not found:
         raise InputError(
@@ -183,7 +226,7 @@ def _posted_in(posted: pl.DataFrame, month: int) -> list[str]:
     return found
 
 
-def _post_all(
+def post_all(
     workspace: Workspace,
     work: Sequence[Work],
     reference: Reference,
@@ -192,50 +235,72 @@ def _post_all(
     progress: Progress,
     *,
     renew: frozenset[int] = frozenset(),
-) -> tuple[MonthReport, ...]:
-    """Post months in order of time: what a month carries over may change the next one posted."""
+    closed: Collection[int] = (),
+    sealing: Callable[[int], Seal | None] | None = None,
+) -> tuple[tuple[MonthReport, ...], bool]:
+    """Post months in order of time: what a month carries over may change the next one posted.
+
+    Returns with the reports whether a change reached one of the ``closed`` months, where it waits.
+    """
+    waits = False
     known = last_committed(workspace.engine)
     waiting = {item.month: item for item in work}
     reports: list[MonthReport] = []
     while waiting:
         progress(N_("posting months"), len(reports), len(reports) + len(waiting))
         item = waiting.pop(min(waiting))
-        report, moved = post_month(workspace, item, reference, digests, known, now, renew=item.month in renew)
+        seal = sealing(item.month) if sealing else None
+        report, moved = post_month(
+            workspace, item, reference, digests, known, now, renew=item.month in renew, seal=seal
+        )
         reports.append(report)
         if moved:
             reasons = {name: item.reasons[name] for name in item.enterprises if name in moved}
-            _extend(workspace, waiting, item.month, reasons)
+            waits |= _extend(workspace, waiting, item.month, reasons, closed)
         if report.entries and matches_by_year(workspace.park):
-            _settle_year(workspace, waiting, item)
+            waits |= _settle_year(workspace, waiting, item, closed)
     if work:
         progress(N_("posting months"), len(reports), len(reports))
-    return tuple(reports)
+    return tuple(reports), waits
 
 
-def _extend(workspace: Workspace, waiting: dict[int, Work], month: int, reasons: Mapping[str, str]) -> None:
-    """Those whose carried-over balances changed are posted again in the next month in which they are posted."""
+def _extend(
+    workspace: Workspace, waiting: dict[int, Work], month: int, reasons: Mapping[str, str], closed: Collection[int]
+) -> bool:
+    """Those whose carried-over balances changed are posted again in the next month in which they are posted.
+
+    Whether that month was closed, so that they wait there.
+    """
     with workspace.engine.connect() as connection:
         posted = posted_through(connection).filter(pl.col("month") > month)
     later = posted.filter(pl.col("enterprise").is_in(list(reasons)))
     if later.is_empty():
-        return
+        return False
     at = int(str(later["month"].min()))
+    if at in closed:
+        return True
     known = posted.filter(pl.col("month") == at)["enterprise"].to_list()
     again = with_joined(workspace.park, {e: r for e, r in reasons.items() if e in known}, known)
     waiting[at] = Work(at, {**again, **(waiting[at].reasons if at in waiting else {})})
+    return False
 
 
-def _settle_year(workspace: Workspace, waiting: dict[int, Work], item: Work) -> None:
-    """December, where it is posted, settles the year anew after an earlier month of it changed."""
+def _settle_year(workspace: Workspace, waiting: dict[int, Work], item: Work, closed: Collection[int]) -> bool:
+    """December, where it is posted, settles the year anew after an earlier month of it changed.
+
+    Whether December was closed, so that it waits there.
+    """
     december = item.month // 100 * 100 + 12
-    if item.month == december:
-        return
     with workspace.engine.connect() as connection:
         posted = posted_through(connection).filter(pl.col("month") == december)["enterprise"].to_list()
     reasons = {e: "late_reading" if why == "initial" else why for e, why in item.reasons.items() if e in posted}
-    if reasons:
-        known = with_joined(workspace.park, reasons, posted)
-        waiting[december] = Work(december, {**known, **(waiting[december].reasons if december in waiting else {})})
+    if item.month == december or not reasons:
+        return False
+    if december in closed:
+        return True
+    known = with_joined(workspace.park, reasons, posted)
+    waiting[december] = Work(december, {**known, **(waiting[december].reasons if december in waiting else {})})
+    return False
 
 
 def post_month(
@@ -247,8 +312,9 @@ def post_month(
     now: datetime,
     *,
     renew: bool,
+    seal: Seal | None = None,
 ) -> tuple[MonthReport, frozenset[str]]:
-    """Compute one month for some enterprises and post it, in one transaction.
+    """Compute one month for some enterprises and post it, in one transaction; ``seal`` is called last in it.
 
     Returns with the report the enterprises whose balances carried over to the next month changed.
     """
@@ -282,6 +348,8 @@ def post_month(
         record_completeness(connection, work.month, energy.completeness, known, now)
         record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
         now_carried = carried(connection, after, holders)
+        if seal is not None:
+            seal(connection, resolve)
     moved = frozenset(e for e in holders if before.get(e) != now_carried.get(e))
     return _report(work, energy, lines, len(entries)), moved
 
@@ -298,15 +366,14 @@ def energy_of(
 
 def _report(work: Work, energy: MonthEnergy, lines: MonthLines, entries: int) -> MonthReport:
     counts = energy.completeness
-    reasons = list(work.reasons.values())
 
     def slots(name: str) -> int:
         return int(counts[name].sum()) if counts.height else 0
 
     return MonthReport(
         month=work.month,
-        reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        enterprises=len(reasons),
+        reasons=counted(work.reasons),
+        enterprises=len(work.reasons),
         meters=counts.height,
         readings=energy.readings,
         entries=entries,
