@@ -43,7 +43,11 @@ def test_the_packs_are_there_and_name_their_standard():
         "energy-gbt2589@1": "physical",
         "gbt32151-2024@1": "regulatory",
         "ghgp-location@1": "location",
+        "ghgp-location@2": "location",
+        "ghgp-market-annual@1": "market",
+        "ghgp-market-hourly@1": "market",
         "ghgp-market@1": "market",
+        "ghgp-market@2": "market",
         "ndrc2015-other-industry@1": "regulatory",
     }
     assert all(p.standard and p.clause and p.title_zh and p.title_en for p in packs().values())
@@ -75,7 +79,7 @@ def test_what_a_pack_names_exists_in_the_reference_tables():
 
 def test_a_pack_for_another_book_is_refused_with_the_right_ones():
     with pytest.raises(
-        InputError, match=r"no method pack ghgp-location@1 for book market; use one of: ghgp-market@1"
+        InputError, match=r"no method pack ghgp-location@1 for book market; use one of: ghgp-market-annual@1"
     ):
         pack("ghgp-location@1", "market")
 
@@ -96,5 +100,5 @@ def test_packs_that_there_are_not_are_all_told_with_those_that_there_are():
     park = Park(id="p", name_zh="", name_en="", timezone="UTC", region="广东", packs=named)
     assert [(p.params["book"], p.params["known"]) for p in pack_problems(park)] == [
         ("physical", "energy-gbt2589@1"),
-        ("market", "ghgp-market@1"),
+        ("market", "ghgp-market-annual@1, ghgp-market-hourly@1, ghgp-market@1, ghgp-market@2"),
     ]

@@ -388,7 +388,7 @@ def test_another_factor_changes_only_the_lines_that_rest_on_it(sketch, with_valu
 
 
 def test_an_unknown_pack_is_refused_with_the_known_ones(sketch):
-    made = sketch(packs={"location": "ghgp-location@2"}).flow("GRID", "A", 1)
+    made = sketch(packs={"location": "ghgp-location@9"}).flow("GRID", "A", 1)
     with pytest.raises(InputError, match="use one of: ghgp-location@1"):
         made.post()
 

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
         post,
         posted_through,
     )
+    from lujin.accounts.matching import profiled
     from lujin.accounts.pools import components, may_hold, with_neighbours
     from lujin.accounts.posting import MonthLines, books_of, methods_compared, month_lines, trace_month
     from lujin.accounts.provenance import as_prov
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
-    from lujin.accounts.totals import ParkTotals, park_totals
+    from lujin.accounts.totals import Consolidated, ParkTotals, park_totals
     from lujin.accounts.uncertainty_parts import Uncertainty
+    from lujin.accounts.yearend import matches_by_year, year_to_date
 
 _HOME = {
     "amounts": ("Amount", "GwpSet", "gwp_set"),
@@ -44,18 +46,21 @@ _HOME = {
     "facts": ("PinnedResolve",),
     "hourly": ("HourlyTrace", "TraceState"),
     "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
+    "matching": ("profiled",),
     "pools": ("components", "may_hold", "with_neighbours"),
     "posting": ("MonthLines", "books_of", "methods_compared", "month_lines", "trace_month"),
     "provenance": ("as_prov",),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
-    "totals": ("ParkTotals", "park_totals"),
+    "totals": ("Consolidated", "ParkTotals", "park_totals"),
     "uncertainty_parts": ("Uncertainty",),
+    "yearend": ("matches_by_year", "year_to_date"),
 }
 
 __all__ = [
     "IDENTITY",
     "Amount",
+    "Consolidated",
     "Explanation",
     "GwpSet",
     "HourlyTrace",
@@ -77,6 +82,7 @@ __all__ = [
     "entries_by_month",
     "gwp_set",
     "ledger_size",
+    "matches_by_year",
     "may_hold",
     "methods_compared",
     "month_lines",
@@ -84,9 +90,11 @@ __all__ = [
     "park_totals",
     "post",
     "posted_through",
+    "profiled",
     "trace_month",
     "verify",
     "with_neighbours",
+    "year_to_date",
 ]
 
 

@@ -12,6 +12,7 @@ from lujin.park import Carrier
 from lujin.reference import Resolve, Row, gwp
 
 GASES = ("CO2f", "CO2b", "CH4f", "CH4b", "N2O")
+CO2E = "CO2e:"  # a factor that its source states as CO2e only, by its GWP set: CO2e:AR6, CO2e:unstated
 COAL = ("ce_equivalent", "ce_equal")  # 当量值, 等价值
 
 # base unit → unit shown, and the power of ten between them
@@ -74,6 +75,8 @@ def base_unit(commodity: str, carriers: Mapping[str, Carrier]) -> str:
     """Base unit of a ledger commodity: a carrier, a gas, standard coal or money. InputError: none of these."""
     if commodity in GASES:
         return "mg"
+    if commodity.startswith(CO2E):
+        return "mgCO2e"
     if commodity in COAL:
         return "mgce"
     if commodity == "CNY":
@@ -104,8 +107,14 @@ class GwpSet:
     rows: tuple[Row, ...]
 
     def co2e(self, gases: Mapping[str, int]) -> Amount:
-        """CO2e of gases [mg → mg CO2e], rounded once. Biogenic CO2 counts 0 and stands apart."""
-        exact = sum((Decimal(mg) * self.values[gas] for gas, mg in gases.items()), Decimal(0))
+        """CO2e of gases [mg → mg CO2e], rounded once. Biogenic CO2 counts 0 and stands apart.
+
+        What a source states as CO2e counts if it did so through this very set, else not at all.
+        """
+        same = f"{CO2E}{self.assessment}"
+        known = {gas: mg for gas, mg in gases.items() if gas == same or not gas.startswith(CO2E)}
+        values = {**self.values, same: Decimal(1)}
+        exact = sum((Decimal(mg) * values[gas] for gas, mg in known.items()), Decimal(0))
         return Amount(round(exact), "mgCO2e")
 
 

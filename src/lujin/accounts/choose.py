@@ -91,10 +91,13 @@ class Choices:
     """Resolves selectors for the days of a month and remembers rows used and answers missing."""
 
     def __init__(self, resolve: Resolve, days: Sequence[date], factor_date: date | None) -> None:
-        """``factor_date``: the day on which factors must be in force; None: the day of activity itself."""
+        """``factor_date``: the day on which factors must be in force; None: the day of activity itself.
+
+        ``on``: per day of the month, the day on which its factors must be in force.
+        """
         self.resolve = resolve
         self.days = tuple(days)
-        self._on = [factor_date or day for day in days]
+        self.on = [factor_date or day for day in days]
         self._segments: dict[tuple[Selector, ...], tuple[Segment, ...]] = {}
         self._failures: dict[tuple[Selector, ...], tuple[date, FactorError]] = {}
         self._missing: dict[tuple[str, str], _Missing] = {}
@@ -145,14 +148,14 @@ class Choices:
 
     def _resolve(self, selectors: tuple[Selector, ...]) -> tuple[Segment, ...]:
         answers: dict[date, tuple[Row, ...] | None] = {}
-        for on, day in zip(self._on, self.days, strict=True):
+        for on, day in zip(self.on, self.days, strict=True):
             if on not in answers:
                 try:
                     answers[on] = tuple(self.resolve.one(selector, on) for selector in selectors)
                 except FactorError as error:
                     answers[on] = None
                     self._failures.setdefault(selectors, (day, error))
-        return grouped([answers[on] for on in self._on])
+        return grouped([answers[on] for on in self.on])
 
 
 def grouped(rows: Sequence[tuple[Row, ...] | None]) -> tuple[Segment, ...]:

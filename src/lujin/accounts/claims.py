@@ -36,7 +36,12 @@ class Cells:
 
 
 def claims_of_month(park: Park, month: int) -> tuple[Mapping[str, Sequence[Claimed]], list[Problem]]:
-    """Per enterprise the instruments retired for ``month``, in order of instrument.
+    """Per enterprise the instruments retired for ``month``, in order of instrument. See ``claims_of``."""
+    return claims_of(park, month, month)
+
+
+def claims_of(park: Park, first: int, last: int) -> tuple[Mapping[str, Sequence[Claimed]], list[Problem]]:
+    """Per enterprise the instruments retired for the months ``first`` to ``last``, in order of instrument.
 
     An instrument of which more was retired than issued, over all enterprises and months, is refused as a
     whole: whose claim came first is not for the accounts to decide.
@@ -62,7 +67,7 @@ def claims_of_month(park: Park, month: int) -> tuple[Mapping[str, Sequence[Claim
             )
     found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for claim in park.claims:
-        if claim.month == month and claim.instrument not in refused:
+        if first <= claim.month <= last and claim.instrument not in refused:
             found[claim.enterprise, claim.instrument] += claim.energy_mwh
     claimed: dict[str, list[Claimed]] = defaultdict(list)
     for (enterprise, name), energy in sorted(found.items()):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lujin.accounts import rules as rule
-from lujin.accounts.carbon import DECOMPOSING, combustion_of
+from lujin.accounts.direct import DECOMPOSING, combustion_of
 from lujin.accounts.flows import Split
 from lujin.accounts.pack import ElectricityRules, FuelRules, HeatRules, Pack, ProcessRules
 from lujin.accounts.pools import Floats, Pool, PoolGraph

@@ -149,6 +149,16 @@ def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list
     without what went straight to a neighbour; straight power from a neighbour counts as generated. None:
     nothing was resold.
     """
+    outward, given, amount = resold_amount(flows, legs, generated)
+    if amount == 0:
+        return None
+    if amount == int(given.total.sum()):
+        return outward, given
+    return outward, spread(amount, given, outward)
+
+
+def resold_amount(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list[Leg], Split, int]:
+    """What one enterprise gave away of one carrier [out legs, days], and what of it was ``resold``."""
     outward = [leg for leg in legs if not leg.inward and not leg.direct]
     given = flows.of(outward)
     bought, straight = (
@@ -156,13 +166,13 @@ def resold(flows: MonthFlows, legs: Sequence[Leg], generated: int) -> tuple[list
         for direct in (False, True)
     )
     out = int(given.total.sum())
-    amount = min(max(out - generated - straight, 0), max(bought, 0))
-    if amount == 0:
-        return None
-    if amount == out:
-        return outward, given
-    cells = np.stack([np.maximum(given.measured, 0), np.maximum(given.estimated, 0)])
-    ids = [f"{leg.subject}|{d:02}|{q}" for q in "me" for leg in outward for d in range(cells.shape[2])]
-    shares = largest_remainder(amount, cells.ravel().tolist(), ids)
-    measured, estimated = np.array(shares, dtype=np.int64).reshape(cells.shape)
-    return outward, Split(measured, estimated)
+    return outward, given, min(max(out - generated - straight, 0), max(bought, 0))
+
+
+def spread(amount: int, cells: Split, legs: Sequence[Leg]) -> Split:
+    """``amount`` over the cells [legs, days] in proportion to what they hold; negative ones get nothing."""
+    both = np.stack([np.maximum(cells.measured, 0), np.maximum(cells.estimated, 0)])
+    ids = [f"{leg.subject}|{d:02}|{q}" for q in "me" for leg in legs for d in range(both.shape[2])]
+    shares = largest_remainder(amount, both.ravel().tolist(), ids)
+    measured, estimated = np.array(shares, dtype=np.int64).reshape(both.shape)
+    return Split(measured, estimated)

@@ -19,6 +19,9 @@ from lujin.accounts.rules import apply
 from lujin.errors import N_, InputError, Problem
 
 Exports = Literal["resale", "all"]
+InPark = Literal["own_factor", "default"]
+Matching = Literal["month", "hour", "year"]
+Category = Literal["1", "3", "4", "5", "9"]
 
 
 class _Part(BaseModel):
@@ -54,11 +57,17 @@ class FuelRules(_Part):
 
 
 class ElectricityRules(_Part):
-    """``purpose``: of the grid factor. ``exports``: what is deducted from purchases, all or resale only."""
+    """``purpose``: of the grid factor. ``exports``: what is deducted from purchases, all or resale only.
+
+    ``matching``: the period within which a claim must meet purchases. ``sold_attributes``: self-used renewable
+    power whose certificate is claimed counts at the residual mix.
+    """
 
     rule: str
     purpose: str
     exports: Exports
+    matching: Matching = "month"
+    sold_attributes: bool = False
     instruments: tuple[str, ...] = ()
     reported_apart: tuple[str, ...] = ()
 
@@ -77,6 +86,18 @@ class ProcessRules(_Part):
 
     names: Mapping[str, str] = {}
     purity: Decimal = Decimal(1)
+
+
+class ConsolidationRules(_Part):
+    """The book can be consolidated by addition. ``in_park``: factor of energy that a plant of the park made."""
+
+    in_park: InPark
+
+
+class Scope3Rules(_Part):
+    """Which categories of scope 3 are posted where the reference has a factor."""
+
+    categories: tuple[Category, ...]
 
 
 class CoalRules(_Part):
@@ -133,6 +154,8 @@ class Pack(_Part):
     heat: HeatRules | None = None
     process: ProcessRules | None = None
     coal: CoalRules | None = None
+    consolidation: ConsolidationRules | None = None
+    scope3: Scope3Rules | None = None
     carries: tuple[str, ...] = ()
     unproven: Mapping[str, str] = {}
     vectors: tuple[Vector, ...] = ()
@@ -146,6 +169,13 @@ class Pack(_Part):
         if self.process:
             found.append("process@1")
         found += [part.rule for part in (self.electricity, self.heat) if part]
+        if self.consolidation:
+            found.append("elimination@1")
+            found += ["own_factor@1"] if self.consolidation.in_park == "own_factor" else []
+        if self.electricity and self.electricity.sold_attributes:
+            found.append("sold_attribute@1")
+        if self.scope3:
+            found += ["scope3_activity@1", "scope3_transport@1"]
         if self.book == "embodied":
             found += ["pass_on@1", "stock_change@1", "captured_co2@1"]
         if self.coal:

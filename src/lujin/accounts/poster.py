@@ -17,15 +17,21 @@ from lujin.reference import Row
 Convert = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Poster:
-    """``wanted``: enterprises that are posted. ``out``: the lines. ``problems``: beside those of ``choices``."""
+    """``wanted``: enterprises that are posted. ``out``: the lines. ``problems``: beside those of ``choices``.
+
+    ``absent``: a factor is missing that a later run may find, beside those that are errors. ``sold_on``: per
+    enterprise and carrier what consolidation found to be sold on, the same for all books.
+    """
 
     flows: MonthFlows
     choices: Choices
     wanted: frozenset[str]
     out: LineBook
     problems: list[Problem] = field(default_factory=list)
+    absent: bool = False
+    sold_on: dict[tuple[str, str], tuple[list[Leg], Split] | None] = field(default_factory=dict)
 
     @property
     def days(self) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -11,6 +11,7 @@ from lujin.accounts.amounts import GwpSet
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
+from lujin.accounts.consolidation import Intensity
 from lujin.accounts.embodied import Disputed, Opening, embodied_month
 from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
@@ -24,6 +25,7 @@ from lujin.accounts.pools import with_neighbours
 from lujin.accounts.poster import Poster
 from lujin.accounts.settle import Settled, Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
+from lujin.accounts.yearend import YearToDate
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.reference import Resolve, Row
@@ -38,7 +40,8 @@ class MonthLines:
 
     ``lines``: see ``lines.SCHEMA``, sorted, keys unique per day. ``problems``: errors are lines that could not
     be posted, warnings concern lines that were. ``charges``: how the basic charges came about. ``rows``: the
-    published rows used. ``packs``: book → pack id. ``settlements``: flows that two meters measured.
+    published rows used. ``packs``: book → pack id. ``lacking``: a factor was missing; once there is one, a later
+    run posts what was left out. ``settlements``: flows that two meters measured.
     """
 
     lines: pl.DataFrame
@@ -46,6 +49,7 @@ class MonthLines:
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
     packs: dict[str, str]
+    lacking: bool = False
     settlements: tuple[Settlement, ...] = ()
 
     @property
@@ -129,8 +133,15 @@ def month_lines(
     enterprises: Collection[str] | None = None,
     opening: Opening | None = None,
     uncertainty: Uncertainty | None = None,
+    *,
+    own: Intensity | None = None,
+    year: Mapping[str, YearToDate] | None = None,
 ) -> MonthLines:
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
+
+    ``own``: (selling node, carrier) → mg of each gas per base unit, the own factor of plants inside the park,
+    which packs with ``in_park = "own_factor"`` need. ``year``: enterprise → its market book of the year's earlier
+    months, which annual matching needs in December.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
     enterprises gives the same lines as all of them; in book ``embodied`` they depend on the subjects of all that
@@ -154,7 +165,7 @@ def month_lines(
     poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
     for book in SCOPE_BOOKS:
         if book in kept:
-            post_carbon(poster, kept[book], book, claimed)
+            post_carbon(poster, kept[book], book, claimed, own, year)
     if "embodied" in kept:
         # What is in dispute is not passed on
         moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
@@ -164,11 +175,13 @@ def month_lines(
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}
+    problems = [*poster.choices.problems(), *(by_text[key] for key in said)]
     return MonthLines(
         poster.out.frame(),
-        [*poster.choices.problems(), *(by_text[key] for key in said)],
+        problems,
         charges,
         used,
         {book: chosen.id for book, chosen in kept.items()},
+        poster.absent or any(p.severity == "error" for p in problems),
         settled.settlements,
     )

@@ -160,6 +160,56 @@ def net_purchased_heat(purchased: ArrayLike, *, exported: ArrayLike, factor: Dec
     return scaled(purchased, gram) - scaled(exported, gram)
 
 
+def own_factor(purchased: ArrayLike, *, intensity: Decimal | Fraction) -> Amounts:
+    """own_factor@1 · emissions of energy bought from the plant that made it (自有因子, 直供) [mg].
+
+    E = AD · q. ``purchased`` [Wh or kJ], ``intensity`` q [mg of a gas per Wh or kJ]: what the plant emits for
+    what it gives out, shared among its products by the declared joint method.
+    Source: GHG Protocol Scope 2 Guidance 6.11.2 (direct line), appendix A (supplier-specific factor of heat).
+    """
+    return scaled(purchased, Fraction(intensity))
+
+
+def elimination(delivered: ArrayLike, *, deducted: ArrayLike, intensity: Decimal | Fraction) -> Amounts:
+    """elimination@1 · scope 2 of a neighbour that the park's total must not hold (抵销) [mg].
+
+    E = AD_delivered · q − AD_deducted · q: what the buyer books of a delivery inside the park, less what the
+    seller itself deducts as sold on. Amounts [Wh or kJ], ``intensity`` q [mg per Wh or kJ]: the very factor of
+    the buyer's line. In the ledger the two terms stand at their own factors.
+    Source: GHG Protocol Corporate Standard chapter 3 (consolidation); Scope 2 Guidance 5.4.
+    """
+    factor = Fraction(intensity)
+    return scaled(delivered, factor) - scaled(deducted, factor)
+
+
+def sold_attribute(generated: ArrayLike, *, residual: Decimal) -> Amounts:
+    """sold_attribute@1 · self-used renewable power whose certificate somebody claims (环境权益已售) [mg].
+
+    E = AD · residual mix. ``generated`` [Wh]: own generation used on site beyond what its sold certificates
+    leave. ``residual`` [kgCO2/kWh]. Source: GHG Protocol Scope 2 Guidance 6.11.2, 7.1 (unique claims).
+    """
+    return scaled(generated, Fraction(residual) * 1000)
+
+
+def scope3_activity(activity: ArrayLike, *, factor: Decimal, base_per_unit: Decimal | Fraction) -> Amounts:
+    """scope3_activity@1 · scope 3 by activity and factor (范围三, 活动数据法) [mg].
+
+    E = AD · EF. ``activity`` [base unit], ``factor`` [kg of a gas per unit], ``base_per_unit`` [base unit per
+    unit of the factor]. Source: GHG Protocol Scope 3 Standard chapter 7; Technical Guidance, categories 1, 3, 5.
+    """
+    return scaled(activity, Fraction(factor) * MG_PER_KG / Fraction(base_per_unit))
+
+
+def scope3_transport(mass: ArrayLike, *, distance_km: Decimal, factor: Decimal) -> Amounts:
+    """scope3_transport@1 · scope 3 of goods on their way (运输, 距离法) [mg].
+
+    E = m · d · EF. ``mass`` [g], ``distance_km`` [km], ``factor`` [kg of a gas per t·km].
+    Source: GHG Protocol Technical Guidance for Calculating Scope 3 Emissions, categories 4 and 9,
+    distance-based method.
+    """
+    return scaled(mass, Fraction(distance_km) * Fraction(factor))
+
+
 def coal_equivalent(energy: ArrayLike, *, coefficient: Decimal, base_per_unit: Decimal | Fraction) -> Amounts:
     """coal_equivalent@1 · standard coal on the equivalent basis (折标准煤, 当量值) [mgce].
 
@@ -279,6 +329,11 @@ RULES: Mapping[str, Rule] = {
         net_purchased_electricity,
         purchased_heat,
         net_purchased_heat,
+        own_factor,
+        elimination,
+        sold_attribute,
+        scope3_activity,
+        scope3_transport,
         coal_equivalent,
         coal_equal_value,
         self_use,

@@ -19,8 +19,9 @@ from lujin.accounts.statement_parts import (
 from lujin.park import Park
 
 CARBON_BOOKS = ("location", "market", "regulatory")
+SCOPE3 = ("S3.1", "S3.3", "S3.4", "S3.5", "S3.9")
 # Groups whose accounts are the enterprise's own; the others are the far side of its transfers.
-OWN = ("OWN", "COST", "S1", "S2", "MEMO")
+OWN = ("OWN", "COST", "S1", "S2", *SCOPE3, "ELIM", "MEMO")
 
 
 class Move(NamedTuple):
@@ -198,11 +199,25 @@ def _gases(sides: Iterable[Side]) -> tuple[dict[str, int], dict[str, int]]:
 def carbon(
     enterprise: str, month: int, book: str, sides: Iterable[Side], gwp: GwpSet | None
 ) -> tuple[CarbonLine, ...]:
+    """Scopes 1 and 2, what is eliminated on consolidation, and what stands beside."""
+    return _carbon_lines(enterprise, month, book, sides, gwp, ("S1", "S2", "ELIM", "MEMO"))
+
+
+def scope3(
+    enterprise: str, month: int, book: str, sides: Iterable[Side], gwp: GwpSet | None
+) -> tuple[CarbonLine, ...]:
+    """Scope 3 by category and carrier, apart from scopes 1 and 2. ``scope``: S3.1 …"""
+    return _carbon_lines(enterprise, month, book, sides, gwp, SCOPE3)
+
+
+def _carbon_lines(
+    enterprise: str, month: int, book: str, sides: Iterable[Side], gwp: GwpSet | None, groups: Sequence[str]
+) -> tuple[CarbonLine, ...]:
     if book not in CARBON_BOOKS:
         return ()
     accounts: dict[str, list[Side]] = defaultdict(list)
     for side in sides:
-        if group(side.account) in ("S1", "S2", "MEMO") and side.commodity != "electricity":
+        if group(side.account) in groups and side.commodity != "electricity":
             accounts[side.account].append(side)
     lines = []
     for account in sorted(accounts, key=lambda a: _order((a, ""))):
@@ -211,14 +226,18 @@ def carbon(
             CarbonLine(
                 group(account),
                 account,
-                {gas: Amount(mg, "mg") for gas, mg in amounts.items()},
+                {gas: _amount(gas, mg) for gas, mg in amounts.items()},
                 gwp.co2e(amounts) if gwp else None,
-                {gas: Amount(mg, "mg") for gas, mg in estimated.items()},
+                {gas: _amount(gas, mg) for gas, mg in estimated.items()},
                 gwp.co2e(estimated) if gwp else None,
                 reference_of(enterprise, month, book, account),
             )
         )
     return tuple(lines)
+
+
+def _amount(gas: str, mg: int) -> Amount:
+    return Amount(mg, base_unit(gas, {}))
 
 
 def books(

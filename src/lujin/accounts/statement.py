@@ -19,6 +19,7 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
 from lujin.accounts.embodied_statement import Embodied, embodied_section
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
+from lujin.accounts.iso14064 import IsoCategory, iso_categories
 from lujin.accounts.method_range import MethodRange
 from lujin.accounts.pack import packs as known_packs
 from lujin.accounts.period_facts import view as period_view
@@ -51,11 +52,12 @@ Status = Literal["not_posted", "posted", "restated"]
 class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
-    ``energy`` and ``cost`` come from book ``physical``, ``carbon`` and ``memo`` from the book asked for,
-    ``books`` sums up every carbon book, ``embodied`` is the balance of what was passed on, ``methods`` what the
-    choice of a formula for joint production changes in it. ``uncertainty`` is that of the book asked for; None for
-    energy and money. ``settlements``: flows that two meters measured. The last two are worked out again from the
-    readings that the newest entry knew.
+    ``energy`` and ``cost`` come from book ``physical``, ``carbon``, ``scope3`` and ``memo`` from the book asked
+    for, ``books`` sums up every carbon book. ``iso14064`` shows the same lines by ISO 14064-1:2018 category.
+    ``embodied`` is the balance of what was passed on, ``methods`` what the choice of a formula for joint
+    production changes in it. ``uncertainty`` is that of the book asked for; None for energy and money.
+    ``settlements``: flows that two meters measured; these and ``methods`` are worked out again from the readings
+    that the newest entry knew.
     """
 
     enterprise: str
@@ -80,6 +82,8 @@ class Statement(Part):
     cost_estimated: Amount
     demand: tuple[DemandLine, ...]
     carbon: tuple[CarbonLine, ...]
+    scope3: tuple[CarbonLine, ...]
+    iso14064: tuple[IsoCategory, ...]
     books: tuple[BookTotal, ...]
     memo: tuple[MemoLine, ...]
     completeness: Completeness
@@ -131,6 +135,8 @@ def statement(
     meters = _completeness(connection, month, meters_of(park, enterprise), as_of)
     used = own[-1]["pack"] if own else ""
     about = known_packs().get(used)
+    carbon = sections.carbon(enterprise, month, book, chosen, sets.get(book))
+    scope3 = sections.scope3(enterprise, month, book, chosen, sets.get(book))
     return Statement(
         enterprise=enterprise,
         name_zh=park.nodes[enterprise].name_zh,
@@ -153,7 +159,9 @@ def statement(
         cost_total=total((c.amount for c in cost), "0.01 CNY"),
         cost_estimated=total((c.estimated for c in cost), "0.01 CNY"),
         demand=_demand(connection, enterprise, month, as_of),
-        carbon=sections.carbon(enterprise, month, book, chosen, sets.get(book)),
+        carbon=carbon,
+        scope3=scope3,
+        iso14064=iso_categories((*carbon, *scope3), sets.get(book)) if carbon or scope3 else (),
         books=sections.books(heads, sides, sets),
         memo=sections.memo(enterprise, month, book, chosen),
         completeness=sections.summed(meters),

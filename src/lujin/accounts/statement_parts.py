@@ -103,7 +103,12 @@ class DemandLine(Part):
 
 @dataclass(frozen=True, slots=True)
 class CarbonLine(Part):
-    """Emissions of one account. ``scope``: S1, S2, or MEMO for what stands beside the total (biogenic CO2)."""
+    """Emissions of one account.
+
+    ``scope``: S1, S2, a category of scope 3 (S3.1 …), ELIM for what the park's total eliminates of neighbours'
+    scope 2, or MEMO for what stands beside the total (biogenic CO2). ``gases`` holds CO2e that a source does
+    not resolve into gases under its GWP set, e.g. ``CO2e:unstated``; ``co2e`` adds it only for the same set.
+    """
 
     scope: str
     account: str

@@ -1,4 +1,4 @@
-"""What the accounts of all enterprises add up to (园区合计), before in-park transfers are eliminated."""
+"""What the accounts of all enterprises add up to (园区合计), and what the park as one enterprise has (合并)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,39 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet
+from lujin.accounts.pack import packs
 from lujin.accounts.tables import entry, line, line_key
 from lujin.park import Park
 
 
 @dataclass(frozen=True, slots=True)
+class Consolidated:
+    """One carbon book of the park as one enterprise: scope 2 = gross − eliminated = what crosses the fence.
+
+    ``eliminated``: scope 2 of energy that neighbours made, which is their scope 1. ``by_addition``: the book's
+    pack posts eliminations; where it does not, gross and consolidated are the same sum and may hold both.
+    """
+
+    scope1: Amount
+    scope2_gross: Amount
+    eliminated: Amount
+    scope2: Amount
+    by_addition: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        names = ("scope1", "scope2_gross", "eliminated", "scope2")
+        parts = {name: getattr(self, name).as_dict() for name in names}
+        return {**parts, "by_addition": self.by_addition}
+
+
+@dataclass(frozen=True, slots=True)
 class ParkTotals:
-    """Sums over all enterprise accounts, before in-park transfers are eliminated.
+    """Sums over all enterprise accounts, before in-park transfers are eliminated, and consolidated.
 
     ``energy``: carrier → bought from outside the fence or generated inside. ``carbon``: (book, scope) → CO2e.
+    ``consolidated``: book → the park as one enterprise, CO2e. ``overlap``: electricity that was sold to the
+    public grid and may have been bought back: it has no origin and is disclosed, not eliminated. Scope 3 has no
+    total: one enterprise's is another's scope 1.
     """
 
     first: int
@@ -32,6 +56,8 @@ class ParkTotals:
     cost: Amount
     carbon: Mapping[tuple[str, str], Amount]
     estimated_electricity: Amount
+    consolidated: Mapping[str, Consolidated]
+    overlap: Amount
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -44,6 +70,8 @@ class ParkTotals:
             "cost": self.cost.as_dict(),
             "carbon": {f"{book}/{scope}": amount.as_dict() for (book, scope), amount in self.carbon.items()},
             "estimated_electricity": self.estimated_electricity.as_dict(),
+            "consolidated": {book: found.as_dict() for book, found in self.consolidated.items()},
+            "overlap": self.overlap.as_dict(),
         }
 
 
@@ -65,17 +93,21 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
         amount = int(amount)
         to, (origin, party) = debit.split("/")[1], credit.split("/")[1:3]
         if book != "physical":
-            for scope, signed in ((to, amount), (origin, -amount)):
-                if scope in ("S1", "S2"):
+            for account, signed in ((debit, amount), (credit, -amount)):
+                scope, _, rest = account.partition("/")[2].partition("/")
+                if scope in ("S1", "S2") or (scope == "ELIM" and rest.startswith("S2/")):
                     gases[book, scope][commodity] += signed
         elif commodity in ("ce_equivalent", "ce_equal", "CNY"):
             own = "COST" if commodity == "CNY" else "OWN"
             others[commodity] += amount * ((to == own) - (origin == own))
+        elif to == "EXT" and commodity == "electricity" and _public_grid(park, debit.split("/")[2]):
+            others["exported"] += amount
         elif origin == "EXT" and party in park.nodes and not park.owner(party):
             energy[commodity] += amount
             others["estimated"] += amount if commodity == "electricity" and quality == "estimated" else 0
         elif origin == "GEN" and commodity == "electricity":
             others["generated"] += amount
+    bought = energy.get("electricity", 0)
     return ParkTotals(
         first=first or 0,
         last=last or 0,
@@ -84,6 +116,32 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
         coal_equivalent=Amount(others["ce_equivalent"], "mgce"),
         coal_equal=Amount(others["ce_equal"], "mgce"),
         cost=Amount(others["CNY"], "0.01 CNY"),
-        carbon={key: gwp[key[0]].co2e(amounts) for key, amounts in sorted(gases.items()) if key[0] in gwp},
+        carbon={
+            key: gwp[key[0]].co2e(amounts)
+            for key, amounts in sorted(gases.items())
+            if key[0] in gwp and key[1] != "ELIM"
+        },
         estimated_electricity=Amount(others["estimated"], "Wh"),
+        consolidated=_consolidated(connection, gases, gwp),
+        overlap=Amount(max(min(others["exported"], bought), 0), "Wh"),
     )
+
+
+def _public_grid(park: Park, node: str) -> bool:
+    return node in park.nodes and park.nodes[node].kind == "grid"
+
+
+def _consolidated(
+    connection: Connection, gases: Mapping[tuple[str, str], Mapping[str, int]], gwp: Mapping[str, GwpSet]
+) -> dict[str, Consolidated]:
+    known = packs()
+    used = sa.select(entry.c.book, entry.c.pack).distinct()
+    adding: dict[str, bool] = {}
+    for book, name in connection.execute(used):
+        adding[book] = adding.get(book, True) and name in known and known[name].consolidation is not None
+    found = {}
+    for book in sorted({book for book, _ in gases} & gwp.keys()):
+        one, gross, out = (gwp[book].co2e(gases.get((book, s), {})) for s in ("S1", "S2", "ELIM"))
+        eliminated = Amount(-out.base, out.base_unit)
+        found[book] = Consolidated(one, gross, eliminated, gross - eliminated, adding.get(book, False))
+    return found

@@ -17,16 +17,18 @@ from typing import Any
 
 from lujin.errors import N_, ParkError, Problem
 from lujin.park.forms import write_number
-from lujin.park.model import Flow, Meter, Park
+from lujin.park.model import Claim, Flow, Meter, Park
 from lujin.park.names import closest
+from lujin.park.supply import made_in_park
 
 
 def digest(park: Park, enterprise: str | None = None) -> str:
     """SHA-256 (hex) of the canonical content of the park, or of the part that concerns ``enterprise``.
 
-    That part: its nodes, the flows that touch them with kind and owner of the other end, the meters of these
-    flows with virtual terms and replaced devices, connections, prices that may apply, carriers, outputs, claims
-    and their instruments, joint production, transfers, storage, method packs, calendar, factor date, time zone,
+    That part: its nodes, the flows that touch them with kind and owner of the other end and whether a plant of
+    the park made what comes from it, the meters of these flows with virtual terms and replaced devices,
+    connections, prices that may apply, carriers, outputs, claims with their instruments and the flows of these
+    instruments' devices, joint production, transfers, storage, method packs, calendar, factor date, time zone,
     region. ParkError: no such enterprise.
     """
     if enterprise is not None:
@@ -80,6 +82,7 @@ class _Index:
                 self.flows[park.owner(end)][flow.id] = flow
         for meter in park.meters.values():
             self.meters[meter.flow].append(meter)
+        self.made = made_in_park(park)
 
 
 def _part(park: Park, index: _Index, enterprise: str) -> dict[str, object]:
@@ -91,8 +94,12 @@ def _part(park: Park, index: _Index, enterprise: str) -> dict[str, object]:
         c.id for c in park.connections.values() if c.enterprise == enterprise
     }
     ends = {(flow.carrier, flow.source, flow.target) for flow in flows.values()}
-    claims = [claim for claim in park.claims if claim.enterprise == enterprise]
-    used = {claim.instrument for claim in claims}
+    claims, used = _claims(park, enterprise, own)
+    devices = {park.instruments[c.instrument].device for c in claims if c.enterprise == enterprise} - {""}
+    profiles = {f.id: f for f in park.flows.values() if f.source in devices and f.id not in flows}
+    metered = {park.meters[d].flow for d in devices & park.meters.keys()} - flows.keys()
+    profiles |= {flow: park.flows[flow] for flow in metered if flow in park.flows}
+    made = sorted([n, c] for n, c in index.made if n in others and (c, n) in {(c, s) for c, s, _ in ends})
     return {
         "enterprise": enterprise,
         "nodes": _records(park.nodes[n] for n in nodes),
@@ -112,7 +119,23 @@ def _part(park: Park, index: _Index, enterprise: str) -> dict[str, object]:
         "transfers": _records(t for t in park.transfers if t.flow in flows),
         "storages": _records(s for s in park.storages if s.node in own),
         "instruments": _records(i for i in park.instruments.values() if i.id in used),
+        **({"made_in_park": made} if made else {}),
+        **({"profiles": _records(profiles.values())} if profiles else {}),
+        **({"profile_meters": _records(_meters(park, index, profiles))} if profiles else {}),
     }
+
+
+def _claims(park: Park, enterprise: str, own: Collection[str]) -> tuple[list[Claim], set[str]]:
+    """Claims that the enterprise's books rest on, and their instruments.
+
+    Its own; others of the same instruments and devices, since together they may not exceed what was issued or
+    generated; and those of certificates of its own generators, which it cannot count at zero as well.
+    """
+    devices = {claim.instrument: park.instruments[claim.instrument].device for claim in park.claims}
+    mine = {claim.instrument for claim in park.claims if claim.enterprise == enterprise}
+    touched = ({devices[name] for name in mine} | set(own)) - {""}
+    used = mine | {name for name, device in devices.items() if device in touched}
+    return [claim for claim in park.claims if claim.instrument in used], used
 
 
 def _meters(park: Park, index: _Index, flows: Iterable[str]) -> Iterable[Meter]:

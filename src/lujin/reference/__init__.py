@@ -12,6 +12,7 @@ from lujin.reference.factors import (
     gwp,
     heat_factor,
     process_factor,
+    scope3_factor,
 )
 from lujin.reference.files import check_reference, load_reference
 from lujin.reference.listing import describe, search, table_frame, unverified
@@ -41,6 +42,7 @@ __all__ = [
     "make_row",
     "own_selector",
     "process_factor",
+    "scope3_factor",
     "search",
     "table_frame",
     "unverified",

@@ -131,6 +131,11 @@ def process_factor(name_zh: str) -> Selector:
     return Selector.of("fuel_factors", set_id="PROCESS", kind="process", name_zh=name_zh)
 
 
+def scope3_factor(category: str, carrier: str) -> Selector:
+    """Factors of scope 3 (范围三): all stages and gases of a category and carrier, e.g. ``"3", "electricity"``."""
+    return Selector.of("scope3_factors", category=category, carrier=carrier)
+
+
 def gwp(gas: str, assessment: str) -> Selector:
     """GWP-100 (全球增温潜势) [kgCO2e/kg], e.g. ``"CH4 (fossil)", "AR6"``. A set belongs to a method version."""
     return Selector.of("gwp", gas=gas, assessment=assessment, horizon_years="100")

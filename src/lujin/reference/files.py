@@ -212,6 +212,10 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
         remedy = N_("convert the value and write one of: {units}")
         message = N_("unit {text!r} is not used in this table")
         found.append(problem("unit", message, remedy, units=", ".join(schema.units)))
+    for column, known in schema.words.items():
+        if values[column] not in known:
+            message, remedy = N_("{text!r} is not used in this column"), N_("write one of: {known}")
+            found.append(problem(column, message, remedy, known=", ".join(known)))
     if values["confidence"] not in CONFIDENCE:
         message = N_("confidence {text!r} is not known")
         remedy = N_("write verified if you have seen the value in its source, else unverified")

@@ -7,7 +7,7 @@ A table is a CSV file with one published fact per row. Every table has ``value``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OPTIONAL: frozenset[str] = frozenset({"evidence", "note"})
 CONFIDENCE: frozenset[str] = frozenset({"verified", "unverified"})
@@ -21,7 +21,8 @@ class Schema:
     ``columns``: in file order. ``selector``: the columns that together name a fact; at most one row per
     combination may be in force on a date. ``key``: the columns that name a row; a park row with the same key
     takes the place of the shipped one. ``numbers``: columns that hold a number or nothing. ``units``: what
-    ``unit`` may say (empty: anything). ``text_units``: units whose value is words.
+    ``unit`` may say (empty: anything). ``text_units``: units whose value is words. ``words``: what other columns
+    may say.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Schema:
     numbers: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     text_units: tuple[str, ...] = ()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -46,6 +48,7 @@ def _schema(
     numbers: str = "",
     units: tuple[str, ...] = (),
     text_units: tuple[str, ...] = (),
+    words: Mapping[str, tuple[str, ...]] | None = None,
     last: tuple[str, ...] = _LAST,
 ) -> Schema:
     chosen = tuple(selector.split())
@@ -57,6 +60,7 @@ def _schema(
         numbers=tuple(numbers.split()),
         units=units,
         text_units=text_units,
+        words=words or {},
     )
 
 
@@ -77,6 +81,17 @@ SCHEMAS: Mapping[str, Schema] = {
             " oxidation_fraction value unit",
             "set_id kind name_zh unit",
             numbers="ncv carbon_content_tC_per_TJ oxidation_fraction value",
+        ),
+        _schema(
+            "scope3_factors",
+            "category carrier name_zh name_en stage gas gwp value unit",
+            "category carrier stage gas gwp",
+            numbers="value",
+            units=("kg/kWh", "kg/GJ", "kg/t", "kg/kg", "kg/m3", "kg/Nm3", "kg/t.km"),
+            words={
+                "category": ("1", "3", "4", "5", "9"),
+                "gas": ("CO2f", "CO2b", "CH4f", "CH4b", "N2O", "CO2e"),
+            },
         ),
         _schema(
             "uncertainties",

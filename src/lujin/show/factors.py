@@ -48,6 +48,7 @@ ITEMS: Mapping[str, str] = {
 TABLES: Mapping[str, str] = {
     "grid_factors": N_("grid emission factors"),
     "fuel_factors": N_("fuel and process factors"),
+    "scope3_factors": N_("scope 3 factors"),
     "uncertainties": N_("uncertainties of meters and factors"),
     "gwp": N_("global warming potentials"),
     "coal_equivalents": N_("standard-coal coefficients"),
@@ -95,6 +96,9 @@ def factor_name(words: Words, table: str, values: Mapping[str, str]) -> str:
             return _about(words, say.name(values["name_zh"], values["name_en"]), values["standard"])
         case "gwp":
             return f"{values['gas']} GWP-{values['horizon_years']} ({values['assessment']})"
+        case "scope3_factors":
+            said = f"S3.{values['category']}, {words.commodity(values['gas'])}"
+            return _about(words, say.name(values["name_zh"], values["name_en"]) or values["carrier"], said)
         case "uncertainties":
             return _uncertain(words, values)
         case "tariffs":

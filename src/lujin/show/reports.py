@@ -11,6 +11,7 @@ from lujin.errors import N_, Problem
 from lujin.language import Speech
 from lujin.show import periods
 from lujin.show.amounts import local, month_text, number, percent, share
+from lujin.show.scopes import consolidated
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table, type_next
 from lujin.show.words import EVENTS, REASONS, ROLES, SCOPES, Words
 
@@ -381,3 +382,4 @@ def totals(console: Console, found: ParkTotals, words: Words) -> None:
     ]
     shown = say.fill(title, first=month_text(found.first), last=month_text(found.last))
     show_table(console, shown, Table(columns, rows))
+    consolidated(console, found, words)

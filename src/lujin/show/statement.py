@@ -17,6 +17,7 @@ from lujin.show.amounts import grouped, local, month_text, number, percent, shar
 from lujin.show.balance import settlements
 from lujin.show.embodied import embodied
 from lujin.show.factors import factor_text, factor_value, source_name
+from lujin.show.scopes import iso14064, scope3
 from lujin.show.text import (
     NOTHING,
     Column,
@@ -54,6 +55,8 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _energy(console, found, words)
     _cost(console, found, words)
     _carbon(console, found, words)
+    scope3(console, found, words)
+    iso14064(console, found, words)
     embodied(console, found, words)
     _uncertainty(console, found, words)
     _completeness(console, found, words)

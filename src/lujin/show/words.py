@@ -23,6 +23,12 @@ BOOKS: Mapping[str, str] = {
 SCOPES: Mapping[str, str] = {
     "S1": N_("scope 1"),
     "S2": N_("scope 2"),
+    "S3.1": N_("scope 3.1, purchased goods"),
+    "S3.3": N_("scope 3.3, upstream of fuels and energy"),
+    "S3.4": N_("scope 3.4, upstream transport"),
+    "S3.5": N_("scope 3.5, waste"),
+    "S3.9": N_("scope 3.9, downstream transport"),
+    "ELIM": N_("eliminated in the park"),
     "MEMO": N_("memo"),
 }
 PERIODS: Mapping[str, str] = {
@@ -138,6 +144,11 @@ RULES: Mapping[str, str] = {
     "net_purchased_electricity": N_("CO2 of net purchased electricity"),
     "purchased_heat": N_("CO2 of purchased heat"),
     "net_purchased_heat": N_("CO2 of net purchased heat"),
+    "own_factor": N_("emissions of energy from a neighbour's plant, by its own factor"),
+    "elimination": N_("neighbours' scope 2 that consolidation takes out"),
+    "sold_attribute": N_("own renewable power whose certificate is claimed"),
+    "scope3_activity": N_("scope 3 by activity and factor"),
+    "scope3_transport": N_("scope 3 of transport"),
     "coal_equivalent": N_("standard coal, equivalent value"),
     "coal_equal_value": N_("standard coal, equal value"),
     "self_use": N_("own generation used on site"),
@@ -182,6 +193,8 @@ class Words:
         return code if found is None else self.say.name(found.name_zh, found.name_en) or code
 
     def commodity(self, code: str) -> str:
+        if code.startswith("CO2e:"):
+            return self.say.fill(N_("CO2e as published ({gwp})"), gwp=code.partition(":")[2])
         return self.term(COMMODITIES, code) if code in COMMODITIES else self.carrier(code)
 
     def item(self, code: str) -> str:
@@ -195,6 +208,8 @@ class Words:
     def source(self, account: str) -> str:
         """What stands behind an account of scope 1, scope 2 or memo."""
         group, _, rest = account.partition("/")
+        if group == "ELIM":
+            return self.source(rest)
         if account in SOURCES:
             return self.term(SOURCES, account)
         kind, _, instrument = rest.partition("/")
@@ -205,15 +220,13 @@ class Words:
     def account(self, account: str) -> str:
         """A ledger account, without the enterprise, as a person calls it."""
         group, _, rest = account.partition("/")
+        if group in SCOPES:
+            return self.say.fill(N_("{scope}: {name}"), scope=self.term(SCOPES, group), name=self.source(account))
         match group:
             case "OWN":
                 return self.say.fill(N_("own use of {carrier}"), carrier=self.carrier(rest))
             case "COST":
                 return self.say.fill(N_("cost of {item}"), item=self.item(rest))
-            case "S1" | "S2" | "MEMO":
-                return self.say.fill(
-                    N_("{scope}: {name}"), scope=self.term(SCOPES, group), name=self.source(account)
-                )
             case "EXT":
                 return self.say.fill(N_("outside: {name}"), name=self.node(rest))
             case "GEN":

@@ -9,7 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lujin.accounts import IDENTITY, PinnedResolve, carried, delta, may_hold, month_lines, net
+from lujin.accounts import IDENTITY, PinnedResolve, carried, delta, may_hold, month_lines, net, year_to_date
 from lujin.accounts.facts import park_as_of, reference_as_of
 from lujin.accounts.tables import posted
 from lujin.errors import N_, IntegrityError, Problem
@@ -67,7 +67,8 @@ def lines_as_known(
     reference = Reference(reference_as_of(connection, known))
     resolve = PinnedResolve.for_month(connection, month, reference, as_of=known)
     opening = carried(connection, month, may_hold(park, enterprises), as_of=known)
-    lines = month_lines(park, energy.subjects, resolve, enterprises, opening).lines
+    year = year_to_date(connection, park, month, enterprises, as_of=known)
+    lines = month_lines(park, energy.subjects, resolve, enterprises, opening, year=year).lines
     return lines.select(*IDENTITY, "day", "amount")
 
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from lujin.accounts import MonthLines, carried, may_hold, month_lines, post, posted_through
+from lujin.accounts import (
+    MonthLines,
+    carried,
+    matches_by_year,
+    may_hold,
+    month_lines,
+    post,
+    posted_through,
+    year_to_date,
+)
 from lujin.accounts.facts import (
     PinnedResolve,
     park_as_of,
@@ -248,6 +257,8 @@ def post_all(
         if moved:
             reasons = {name: item.reasons[name] for name in item.enterprises if name in moved}
             waits |= _extend(workspace, waiting, item.month, reasons, closed)
+        if report.entries and matches_by_year(workspace.park):
+            waits |= _settle_year(workspace, waiting, item, closed)
     if work:
         progress(N_("posting months"), len(reports), len(reports))
     return tuple(reports), waits
@@ -271,6 +282,24 @@ def _extend(
     known = posted.filter(pl.col("month") == at)["enterprise"].to_list()
     again = with_joined(workspace.park, {e: r for e, r in reasons.items() if e in known}, known)
     waiting[at] = Work(at, {**again, **(waiting[at].reasons if at in waiting else {})})
+    return False
+
+
+def _settle_year(workspace: Workspace, waiting: dict[int, Work], item: Work, closed: Collection[int]) -> bool:
+    """December, where it is posted, settles the year anew after an earlier month of it changed.
+
+    Whether December was closed, so that it waits there.
+    """
+    december = item.month // 100 * 100 + 12
+    with workspace.engine.connect() as connection:
+        posted = posted_through(connection).filter(pl.col("month") == december)["enterprise"].to_list()
+    reasons = {e: "late_reading" if why == "initial" else why for e, why in item.reasons.items() if e in posted}
+    if item.month == december or not reasons:
+        return False
+    if december in closed:
+        return True
+    known = with_joined(workspace.park, reasons, posted)
+    waiting[december] = Work(december, {**known, **(waiting[december].reasons if december in waiting else {})})
     return False
 
 
@@ -299,7 +328,8 @@ def post_month(
         before = carried(connection, after, holders)
         resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)
         opening = carried(connection, work.month, holders)
-        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises, opening)
+        year = year_to_date(connection, workspace.park, work.month, work.enterprises)
+        lines = month_lines(workspace.park, energy.subjects, resolve, work.enterprises, opening, year=year)
         entries = post(
             connection,
             work.month,
@@ -312,7 +342,7 @@ def post_month(
             park_digest={e: digests.get(e, "") for e in work.enterprises},
             input_digest=input_digests(energy.subjects, workspace.park, work.enterprises),
             choices_digest=resolve.digest(),
-            lacking=any(p.severity == "error" for p in lines.problems),
+            lacking=lines.lacking,
         )
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
