@@ -41,6 +41,7 @@ from lujin.accounts.pools import (
     pool_graph,
     quantities,
     stock_of,
+    unfed,
     with_disputes,
 )
 from lujin.accounts.poster import Poster
@@ -297,6 +298,12 @@ def _found(graph: PoolGraph, moved: Quantities, amounts: Integers) -> Iterable[P
                 "unit": graph.carrier(row).base_unit,
             },
             N_("check the signs of its meters, or describe the flow the other way round"),
+        )
+    for node in sorted(unfed(graph, amounts)):
+        yield Problem(
+            N_("{node} gave energy though nothing is known to have gone in: what it made carries no carbon"),
+            {"node": node},
+            N_("describe the flow of its fuel, or import its readings"),
         )
     for pool in np.flatnonzero(moved.excess[:, 0] > 0).tolist():
         more = float(moved.excess[pool, 0])

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lujin.accounts.flows import RENEWABLE
 from lujin.accounts.subjects import Subject
 from lujin.park import Carrier, Joint, Park, Storage, Transfer
 from lujin.park.carriers import to_base
@@ -292,6 +293,13 @@ def _final(graph: PoolGraph, pool: int, edge: Floats) -> Floats:
     if made and graph.kind(pool) not in ACCOUNT_HOLDERS:
         return np.zeros(edge.shape[1])
     return np.where(rest > 1e-12, rest, 0.0)
+
+
+def unfed(graph: PoolGraph, amounts: NDArray[np.int64]) -> set[str]:
+    """Plants that gave something though nothing went in: what they burn is not described, or not measured."""
+    moved = [s for s, row in zip(graph.subjects, amounts, strict=True) if (row > 0).any()]
+    fed, giving = {s.target for s in moved}, {s.source for s in moved}
+    return {n for n in giving - fed if graph.park.nodes[n].kind in MAKERS - RENEWABLE}
 
 
 def stock_of(

@@ -19,6 +19,7 @@ from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
 from lujin.accounts.method_range import MethodRange, method_range
 from lujin.accounts.money import Charge, post_money
+from lujin.accounts.own_factor import own_factors
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
 from lujin.accounts.pools import with_neighbours
@@ -119,6 +120,15 @@ def methods_compared(
     return method_range(poster, kept["embodied"], opening, enterprise, gwp)
 
 
+def _asks_own(pack: Pack) -> bool:
+    return pack.consolidation is not None and pack.consolidation.in_park == "own_factor"
+
+
+def passes_on(park: Park) -> bool:
+    """Whether an enterprise's lines depend on its neighbours: on their carbon or the factor of their plants."""
+    return "embodied" in park.packs or any(_asks_own(pack) for pack in books_of(park).values())
+
+
 def _disputed(settled: Settled) -> Disputed:
     """Row → disputed flow and its gap; one flow stands for all of one row."""
     flows = {s.subject: s.flow for s in settled.settlements if s.outcome == "dispute"}
@@ -140,8 +150,8 @@ def month_lines(
     """The lines of ``enterprises`` (None: all) for the month of ``energy``.
 
     ``own``: (selling node, carrier) → mg of each gas per base unit, the own factor of plants inside the park,
-    which packs with ``in_park = "own_factor"`` need. ``year``: enterprise → its market book of the year's earlier
-    months, which annual matching needs in December.
+    which packs with ``in_park = "own_factor"`` need; None: worked out from the month's flows. ``year``: enterprise
+    → its market book of the year's earlier months, which annual matching needs in December.
 
     The lines of an enterprise depend on the subjects that touch it and on nothing else, so that a part of the
     enterprises gives the same lines as all of them; in book ``embodied`` they depend on the subjects of all that
@@ -165,7 +175,8 @@ def month_lines(
     poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
     for book in SCOPE_BOOKS:
         if book in kept:
-            post_carbon(poster, kept[book], book, claimed, own, year)
+            factors = own_factors(poster, kept[book]) if own is None and _asks_own(kept[book]) else own
+            post_carbon(poster, kept[book], book, claimed, factors, year)
     if "embodied" in kept:
         # What is in dispute is not passed on
         moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster

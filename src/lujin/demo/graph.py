@@ -33,8 +33,8 @@ from lujin.park.model import (
 REGION, ZONE = "广东", "东西两翼(肇庆)"
 PACKS = {
     "physical": "energy-gbt2589@1",
-    "location": "ghgp-location@1",
-    "market": "ghgp-market@1",
+    "location": "ghgp-location@2",
+    "market": "ghgp-market@2",
     "regulatory": "gbt32151-2024@1",
     "embodied": "embodied@1",
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lujin.accounts import components, profiled
+from lujin.accounts import components, passes_on, profiled
 from lujin.park import Park, check_terms, flow_terms
 from lujin.park.calendar import month_start, next_month
 
@@ -151,10 +151,10 @@ def arrivals_since(
 def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
     """With those of ``known`` whose carbon may change along: neighbours, for the reason of the one they follow.
 
-    Only book ``embodied`` passes carbon on; without it an enterprise's lines are its own.
+    Where no book passes carbon on, an enterprise's lines are its own.
     """
     found = dict(reasons)
-    if "embodied" in park.packs:
+    if passes_on(park):
         joined = components(park)
         for enterprise in sorted(reasons):
             for neighbour in joined[enterprise]:
