@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from lujin.accounts.statement_parts import Completeness, FactorUse
@@ -20,6 +21,43 @@ from lujin.publish.numbers import (
     share,
 )
 from lujin.reference.rows import decimal_of
+
+
+def uncertainty(paper: Paper) -> Table:
+    """Expanded uncertainty of the totals; what is known of it, and how much of a total has none stated."""
+    say, found = paper.names.say, paper.statement.uncertainty
+    totals = found.totals if found is not None else ()
+    unit = formula(paper.names.unit(totals[0].value.unit)) if totals else ""
+    columns = (
+        Column(say(N_("total")), share=1),
+        Column(say(N_("amount")), unit, numeric=True),
+        Column(say(N_("± at least")), unit, numeric=True),
+        Column(say(N_("quantified")), unit, numeric=True),
+        Column(say(N_("± of it")), unit, numeric=True),
+        Column(say(N_("± of it")), "%", numeric=True),
+        Column(say(N_("part without stated uncertainty")), numeric=True),
+    )
+    rows = tuple(
+        (
+            headline(paper.names.scope(t.total) if t.total in ("S1", "S2") else say(TOTALS.get(t.total, t.total))),
+            *map(amount, (t.value, t.at_least if t.at_least or t.known else None, t.quantified, t.u95)),
+            share(t.relative),
+            share(t.unknown_share),
+        )
+        for t in totals
+    )
+    title = say(N_("Uncertainty (expanded, 95 %, k = 2)"))
+    note = say(N_("Data without a stated uncertainty are unknown, not exact; at least: what the others bring."))
+    return Table("uncertainty", "summary", title, columns, rows, notes=(note,))
+
+
+TOTALS: Mapping[str, str] = {
+    "book": N_("together"),
+    "direct": N_("own emissions"),
+    "acquired": N_("taken over"),
+    "transferred": N_("passed on"),
+    "final": N_("remaining"),
+}
 
 
 def completeness(paper: Paper) -> Table:

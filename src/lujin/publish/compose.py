@@ -11,7 +11,7 @@ from lujin.accounts.canonical import sha256_of
 from lujin.accounts.sections import CARBON_BOOKS
 from lujin.accounts.statement_parts import BookTotal
 from lujin.errors import N_
-from lujin.publish.basis import completeness, factors, restatements
+from lujin.publish.basis import completeness, factors, restatements, uncertainty
 from lujin.publish.content import Chart, Content, Fact, Figure, Table
 from lujin.publish.letterhead import Code, Paper, Quantity
 from lujin.publish.numbers import NOT_POSTED, Share, amount, formula, headline, local, month_text
@@ -35,6 +35,7 @@ def compose(paper: Paper) -> Content:
     """Everything that the paper says, in the language of its names."""
     say, names, found = paper.names.say, paper.names, paper.statement
     holder = say.name(found.name_zh, found.name_en) or found.enterprise
+    quantified = found.uncertainty is not None and bool(found.uncertainty.totals)
     return Content(
         language=say.language,
         title=say(N_("Energy and carbon statement")),
@@ -46,7 +47,7 @@ def compose(paper: Paper) -> Content:
         history=paper.letterhead.history,
         chart_notes=_chart_notes(paper),
         tables=_tables(paper),
-        uncertainty=paper.letterhead.uncertainty or (say(UNKNOWN),),
+        uncertainty=paper.letterhead.uncertainty or (() if quantified else (say(UNKNOWN),)),
         codes=tuple((headline(_code_name(paper, code)), code.text) for code in paper.letterhead.codes),
         notes=_notes(paper),
         warning=_warning(paper),
@@ -58,7 +59,8 @@ def compose(paper: Paper) -> Content:
 def _tables(paper: Paper) -> tuple[Table, ...]:
     """All tables, in the order of the paper."""
     lines = [part(paper) for part in (books, energy, periods, cost, demand, carbon, memo)]
-    return (*lines, *balances(paper), completeness(paper), factors(paper), restatements(paper))
+    basis = [part(paper) for part in (uncertainty, completeness, factors, restatements)]
+    return (*lines, *balances(paper), *basis)
 
 
 def short_code(paper: Paper) -> str:

@@ -141,6 +141,8 @@ def _rest_of_summary(page: Worksheet, row: int, content: Content) -> None:
         ("notes", [(note,) for note in content.notes]),
     )
     for word, lines in parts:
+        if not lines:
+            continue
         row += 1
         _text(page.cell(row, 1), content.words[word], _TITLE)
         for line in lines:
