@@ -1,29 +1,41 @@
-"""Renders the statements shown in the README: docs/images/statement-{zh,en}.svg, from examples/own-park."""
+"""Renders the statements that the pages show, from examples/own-park: docs/images/statement-{zh,en}.svg as on a
+terminal, and statement-pdf.png, the first page as printed.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 import shutil
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 
+import numpy as np
+import pypdfium2
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
 import lujin
 from lujin.language import LANGUAGES, Language, Speech
+from lujin.publish.letterhead import Paper
+from lujin.publish.pdf import pdf
+from lujin.show.paper import PaperNames
 from lujin.show.statement import statement
 from lujin.show.text import width_of
 from lujin.show.words import Words
+from lujin.workspace.publishing import letterhead
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100  # cells
 LAST = ("Completeness", "完整率")  # what follows is in the terminal
+SCALE = 1.4  # pixels per point of the printed page
 CELL, LINE, EDGE = 7.8, 18, 16  # pixels
 COMMAND = "$ lujin statement mypark --enterprise E001 --month 2025-06"
 
@@ -44,6 +56,30 @@ def main() -> None:
         for language in LANGUAGES:
             target = ROOT / "docs" / "images" / f"statement-{language}.svg"
             target.write_text(drawn(printed(park, language)), encoding="utf-8")
+        (ROOT / "docs" / "images" / "statement-pdf.png").write_bytes(png(first_page(park)))
+
+
+def first_page(park: lujin.Workspace) -> NDArray[np.uint8]:
+    """The first page of a statement: rows of pixels in red, green, blue."""
+    found, physical = park.statement("E001", 202506), park.statement("E001", 202506, "physical")
+    names = PaperNames(Words(Speech("en"), park.park))
+    made, _ = pdf(Paper(found, physical, names, letterhead(park, found)))
+    with pypdfium2.PdfDocument(made) as document:
+        return document[0].render(scale=SCALE, rev_byteorder=True).to_numpy()[:, :, :3].copy()
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture as PNG (RFC 2083): 8 bits, true colour, each line unfiltered."""
+    high, wide = pixels.shape[:2]
+    lines = np.zeros((high, 1 + wide * 3), dtype=np.uint8)
+    lines[:, 1:] = pixels.reshape(high, -1)
+    parts = (
+        (b"IHDR", struct.pack(">2L5B", wide, high, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines.tobytes(), 9)),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">L", len(d)) + k + d + struct.pack(">L", zlib.crc32(k + d)) for k, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def printed(park: lujin.Workspace, language: Language) -> list[Text]:

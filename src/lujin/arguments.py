@@ -31,6 +31,15 @@ AsOf = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help=N_("list everything, however long"))]
 
+Pdf = Annotated[
+    Path | None,
+    typer.Option("--pdf", metavar=N_("FILE"), help=N_("write it as a PDF to send, instead of showing it")),
+]
+Xlsx = Annotated[
+    Path | None,
+    typer.Option("--xlsx", metavar=N_("FILE"), help=N_("write it as an Excel workbook, instead of showing it")),
+]
+
 
 def month_number(text: str) -> int:
     """

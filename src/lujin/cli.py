@@ -19,6 +19,8 @@ from lujin.arguments import (
     Enterprise,
     Month,
     Park,
+    Pdf,
+    Xlsx,
     day,
     enterprise_id,
     instant,
@@ -270,7 +272,8 @@ def run(ctx: typer.Context, park: Park, month: AnyMonth = None, as_json: AsJson 
     cls=Verb,
     rich_help_panel=LOOK,
     help=N_("The account of an enterprise for a month, laid out like a bank statement"),
-    epilog="lujin statement mypark -e E004 -m 2025-02\nlujin statement mypark -e E004 -m 2025-02 --book market",
+    epilog="lujin statement mypark -e E004 -m 2025-02\n"
+    "lujin statement mypark -e E004 -m 2025-02 --pdf statement.pdf --xlsx statement.xlsx",
 )
 def statement(
     ctx: typer.Context,
@@ -282,20 +285,17 @@ def statement(
         typer.Option("--book", "-b", metavar=N_("BOOK"), help=N_("location, market, regulatory or physical")),
     ] = "location",
     as_of: AsOf = None,
+    pdf: Pdf = None,
+    xlsx: Xlsx = None,
     as_json: AsJson = False,
 ) -> None:
-    from lujin.show import statement as show
+    from lujin.cli_paper import tell
 
     face = face_of(ctx)
     wanted, known = month_number(month), instant(as_of)
     workspace = opened(park, face)
-    who = enterprise_id(workspace, enterprise)
-    found = workspace.statement(who, wanted, book, known)
-    if as_json:
-        print_json(found.as_dict())
-        return
-    physical = found if book == "physical" else workspace.statement(who, wanted, "physical", known)
-    show.statement(face.console(), found, physical, words_of(workspace, face), str(park))
+    found = workspace.statement(enterprise_id(workspace, enterprise), wanted, book, known)
+    tell(face, workspace, found, str(park), pdf, xlsx, as_json=as_json)
 
 
 @app.command(
@@ -440,6 +440,7 @@ def main() -> None:
     app()
 
 
+from lujin import cli_balance as cli_balance  # noqa: E402 (its verbs join app)
 from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
 from lujin import cli_periods as cli_periods  # noqa: E402 (its verbs join app)
 from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)

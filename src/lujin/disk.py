@@ -29,16 +29,17 @@ def said(path: Path) -> Iterator[None]:
         raise StoreError(Problem(message, reason, remedy, file=str(path))) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file (UTF-8). Whoever reads it finds the old text or the new one, never a part.
+def write_whole(path: Path, text: str | bytes) -> None:
+    """Write a file; text as UTF-8. Whoever reads it finds the old content or the new one, never a part.
 
-    StoreError: it could not be written, and the old text still stands.
+    StoreError: it could not be written, and the old content still stands.
     """
+    held = text.encode() if isinstance(text, str) else text
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with said(path):
         try:
-            with draft.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with draft.open("wb") as file:
+                file.write(held)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)

@@ -16,7 +16,7 @@ from lujin.park.model import Joint, Storage, Transfer
 PACKS = {"location": "ghgp-location@1", "embodied": "embodied@1"}
 GUANGDONG = Decimal("0.4403")  # MEE+NBS 公告2024年第33号, in force on the sketch's factor date
 GWH, T = 10**9, 10**9
-EXITS = ("OWN", "OUT", "STK", "WIP", "STORED")
+EXITS = ("OWN", "OUT", "SUSPENSE", "STK", "WIP", "STORED")
 GROUP = pl.col("account").str.split("/").list.get(1)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from lujin.accounts.matching import profiled
     from lujin.accounts.pools import components, may_hold, with_neighbours
-    from lujin.accounts.posting import MonthLines, books_of, month_lines, trace_month
+    from lujin.accounts.posting import MonthLines, books_of, methods_compared, month_lines, trace_month
     from lujin.accounts.provenance import as_prov
     from lujin.accounts.statement import Statement
     from lujin.accounts.subjects import Subject, SubjectEnergy, SubjectSum
@@ -48,7 +48,7 @@ _HOME = {
     "ledger": ("IDENTITY", "carried", "delta", "entries_by_month", "ledger_size", "net", "post", "posted_through"),
     "matching": ("profiled",),
     "pools": ("components", "may_hold", "with_neighbours"),
-    "posting": ("MonthLines", "books_of", "month_lines", "trace_month"),
+    "posting": ("MonthLines", "books_of", "methods_compared", "month_lines", "trace_month"),
     "provenance": ("as_prov",),
     "statement": ("Statement",),
     "subjects": ("Subject", "SubjectEnergy", "SubjectSum"),
@@ -84,6 +84,7 @@ __all__ = [
     "ledger_size",
     "matches_by_year",
     "may_hold",
+    "methods_compared",
     "month_lines",
     "net",
     "park_totals",

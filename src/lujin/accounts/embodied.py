@@ -7,7 +7,8 @@ on along its way to final use.
 
 Accounts of an enterprise: ``ATM/<carrier>`` direct sources, ``EXT/<party>`` bought outside, ``DUE/<enterprise>``
 passed on inside the park, ``WIP/<pool>`` work in progress, ``STK/<node>`` stock, ``OWN/<node>`` final use,
-``OUT/<party>`` sold outside, ``STORED/<fate>`` captured for good, ``MEMO/captured/<fate>`` captured and not.
+``OUT/<party>`` sold outside, ``SUSPENSE/<flow>`` between two meters that disagree, ``STORED/<fate>`` captured for
+good, ``MEMO/captured/<fate>`` captured and not.
 """
 
 from __future__ import annotations
@@ -32,7 +33,16 @@ from lujin.accounts.embodied_sources import (
 from lujin.accounts.intensities import intensities
 from lujin.accounts.network import stranded
 from lujin.accounts.pack import Pack
-from lujin.accounts.pools import PARK_EDGE, Floats, PoolGraph, Quantities, pool_graph, quantities, stock_of
+from lujin.accounts.pools import (
+    PARK_EDGE,
+    Floats,
+    PoolGraph,
+    Quantities,
+    pool_graph,
+    quantities,
+    stock_of,
+    with_disputes,
+)
 from lujin.accounts.poster import Poster
 from lujin.errors import N_, Problem
 
@@ -41,6 +51,8 @@ Integers = NDArray[np.int64]
 Places = NDArray[np.intp]
 # (account without enterprise, commodity) → balance at the start of the month, per enterprise
 Opening = Mapping[str, Mapping[tuple[str, str], int]]
+# row of a disputed flow → its id, and what lies between its two meters [base units]
+Disputed = Mapping[int, tuple[str, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,14 +182,18 @@ class EmbodiedMonth:
     problems: list[Problem] = field(default_factory=list)
 
 
-def embodied_month(poster: Poster, pack: Pack, opening: Opening) -> EmbodiedMonth:
+def embodied_month(
+    poster: Poster, pack: Pack, opening: Opening, disputed: Disputed | None = None
+) -> EmbodiedMonth:
     """Solve the month of the whole graph that ``poster.flows`` describes."""
-    flows = poster.flows
+    flows, gaps = poster.flows, disputed or {}
     graph = pool_graph(flows.park, flows.subjects, _start(poster))
+    graph = with_disputes(graph, {row: flow for row, (flow, _) in gaps.items()})
     amounts = flows.days.total.sum(axis=1, dtype=np.int64)[:, None]
     shares = product_shares(graph, amounts, fuel_energy(poster, pack.fuel, graph, amounts))
     stocks, levels, problems = _stocks(poster, graph, opening)
-    moved = quantities(graph, amounts, shares.parts, stocks)
+    between = {row: gap for row, (_, gap) in gaps.items()}
+    moved = quantities(graph, amounts, shares.parts, stocks, between)
     sources = (*carbon_sources(poster, pack, graph), *stored_co2(poster, graph))
     carried = _carried(graph, opening)
     carbon, _ = _entered(graph, sources)

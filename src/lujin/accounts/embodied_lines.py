@@ -84,7 +84,9 @@ def _post_edge(poster: Poster, month: EmbodiedMonth, e: int, edge: Edge) -> None
     origin = f"WIP/{graph.pools[edge.source].label}"
     subject = graph.subjects[edge.row].label if edge.row >= 0 else ""
     rule = month.rules.get(edge.target, "pass_on@1") if edge.row < 0 else "pass_on@1"
-    if edge.target == PARK_EDGE:
+    if edge.disputed:
+        sides = [(seller, f"SUSPENSE/{edge.disputed}", origin)]
+    elif edge.target == PARK_EDGE:
         sides = [(seller, f"OUT/{graph.subjects[edge.row].target}", origin)]
     else:
         buyer = graph.owner(edge.target)

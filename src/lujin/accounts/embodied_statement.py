@@ -14,16 +14,24 @@ from lujin.accounts.statement_parts import Part
 Way = Literal["in", "out", "memo"]
 # (group of the debited account, group of the credited) tells what a line is
 _IN = {"ATM": "direct", "EXT": "purchased", "DUE": "received"}
-_OUT = {"DUE": "passed_on", "OWN": "used", "OUT": "sold_outside", "STK": "stock_change", "STORED": "stored"}
+_OUT = {
+    "DUE": "passed_on",
+    "OWN": "used",
+    "OUT": "sold_outside",
+    "SUSPENSE": "suspense",
+    "STK": "stock_change",
+    "STORED": "stored",
+}
 _ORDER = (
     *("direct", "purchased", "received"),
-    *("used", "passed_on", "sold_outside", "stored", "stock_change", "in_progress", "captured"),
+    *("used", "passed_on", "sold_outside", "suspense", "stored", "stock_change", "in_progress", "captured"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class EmbodiedLine(Part):
-    """``kind``: direct, purchased, received; used, passed_on, sold_outside, stored, stock_change, in_progress;
+    """``kind``: direct, purchased, received; used, passed_on, sold_outside, suspense, stored, stock_change,
+    in_progress;
     captured (a memo). ``party``: carrier, supplier, neighbour or node. Gases in mg; ``co2e`` without biogenic CO2.
     """
 

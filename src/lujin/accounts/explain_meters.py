@@ -13,14 +13,32 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lujin.accounts.amounts import Amount
+from lujin.accounts.counted import counted_slots
 from lujin.accounts.explanation import Explanation
-from lujin.accounts.subjects import counted_slots
+from lujin.accounts.settle import Outcome, class_uncertainty, settle
+from lujin.accounts.subjects import SubjectSum
 from lujin.errors import N_
-from lujin.park import Flow, Park, Term, flow_terms
+from lujin.park import Flow, Park, Term, check_terms, flow_terms
 from lujin.park.calendar import SLOT_SECONDS, Grid, month_grid
 from lujin.readings.energy import Energy
 from lujin.readings.flags import names
 
+SETTLED: Mapping[Outcome, str] = {
+    "agreed": N_("flow {flow} in the month: {own} by its own meter and by the check meter {meter}"),
+    "mean": N_(
+        "flow {flow} in the month: {own} by its own meter, {other} by the check meter {meter}, uncertainty "
+        "{uncertainty}: settled at the mean, {settled}"
+    ),
+    "dispute": N_(
+        "flow {flow} in the month: {own} by its own meter, {other} by the check meter {meter}, uncertainty "
+        "{uncertainty}: in dispute; the receiver is posted the larger, the giver the smaller quantity"
+    ),
+    "unknown": N_(
+        "flow {flow} in the month: {own} by its own meter, {other} by the check meter {meter}: not settled, since "
+        "uncertainty is unknown; its own meter counts"
+    ),
+    "not_compared": N_("flow {flow} in the month: never measured by both meters; its own meter counts"),
+}
 _QUALITY = {0: N_("measured"), 1: N_("estimated by the supplier"), 2: N_("read by hand")}
 
 
@@ -69,6 +87,7 @@ def meters_behind(park: Park, subjects: Sequence[str], month: int, day: date | N
     flows = {flow.id for subject in subjects for flow in flows_of(park, subject)}
     terms = {flow: parts for flow, parts in flow_terms(park).items() if flow in flows}
     wanted = {term.meter for parts in terms.values() for term in parts}
+    wanted |= {term.meter for flow, parts in check_terms(park).items() if flow in flows for term in parts}
     meters = [name for name in park.meters if name in wanted]
     grid = month_grid(month, park.timezone)
     energy = sources.energy(month, meters)
@@ -87,8 +106,22 @@ def explain_subject(subject: str, meters: Meters) -> Explanation:
         "subject",
         N_("subject {subject}"),
         {"subject": subject},
-        tuple(_flow(flow, meters) for flow in flows_of(meters.park, subject)),
+        (*(_flow(flow, meters) for flow in flows_of(meters.park, subject)), *_settled(subject, meters)),
     )
+
+
+def _settled(subject: str, meters: Meters) -> Iterator[Explanation]:
+    """How flows of the subject that two meters measured were settled for the month."""
+    flows = {flow.id for flow in flows_of(meters.park, subject)} & check_terms(meters.park).keys()
+    if not flows:
+        return
+    total = SubjectSum(meters.park, meters.grid, meters.energy.meters)
+    total.add(meters.energy)
+    for said in settle(meters.park, total.result(), class_uncertainty(meters.park)).settlements:
+        if said.flow in flows:
+            params = {"flow": said.flow, "own": said.own, "other": said.other, "settled": said.settled}
+            params |= {"meter": ", ".join(said.check_meters), "uncertainty": said.uncertainty or "–"}
+            yield Explanation("settlement", SETTLED[said.outcome], params, data=said.as_dict())
 
 
 def _flow(flow: Flow, meters: Meters) -> Explanation:

@@ -21,6 +21,7 @@ Kind = Literal[
     "subject",
     "flow",
     "meter",
+    "settlement",
     "hour",
     "event",
     "reading",

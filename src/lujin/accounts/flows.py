@@ -83,7 +83,8 @@ class MonthFlows:
         found = []
         for row, subject in enumerate(self.subjects):
             owner = self.park.owner(subject.source)
-            if owner and self.park.nodes[subject.source].kind in GENERATING:
+            one_sided = self.energy.sides.get(row) == "buyer"
+            if owner and self.park.nodes[subject.source].kind in GENERATING and not one_sided:
                 found.append((row, subject, owner))
         return tuple(found)
 
@@ -98,10 +99,11 @@ def month_flows(park: Park, energy: SubjectEnergy) -> MonthFlows:
                 internal.append((row, subject, seller))
             continue
         direct = bool(seller and buyer) and park.nodes[subject.source].kind in RENEWABLE
-        if buyer:
+        side = energy.sides.get(row)
+        if buyer and side != "seller":
             account = f"DUE/{seller}" if seller else f"EXT/{subject.source}"
             legs.append(Leg(row, buyer, True, account, subject, direct))
-        if seller:
+        if seller and side != "buyer":
             account = f"DUE/{buyer}" if buyer else f"EXT/{subject.target}"
             legs.append(Leg(row, seller, False, account, subject, direct))
     return MonthFlows(park, energy, _by_day(energy), tuple(legs), tuple(internal))

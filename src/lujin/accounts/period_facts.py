@@ -14,7 +14,7 @@ from lujin.accounts import sections
 from lujin.accounts.amounts import GASES
 from lujin.accounts.canonical import sha256_of
 from lujin.accounts.facts import COUNTS, choices, completeness_as_of
-from lujin.accounts.periods import Balance, Period, PeriodEvent
+from lujin.accounts.periods import STATES, Balance, Period, PeriodEvent
 from lujin.accounts.statement_parts import PeriodView
 from lujin.accounts.tables import (
     basic_charge,
@@ -187,7 +187,7 @@ def verify_periods(connection: Connection) -> list[Problem]:
         for event in found.events:
             params = {
                 "month": sections.month_text(event.month),
-                "state": event.state,
+                "state": STATES[event.state],
                 "known": event.known.isoformat(),
             }
             if account_digest(connection, event.month, event.known) != event.digest:

@@ -21,6 +21,12 @@ from lujin.errors import N_, InputError, Problem, StoreError
 State = Literal["open", "closed", "verified", "restated"]
 Act = Literal["close", "verify", "restate"]
 
+STATES: Mapping[State, Problem] = {
+    "open": Problem(N_("open")),
+    "closed": Problem(N_("closed")),
+    "verified": Problem(N_("closed and verified")),
+    "restated": Problem(N_("restated")),
+}
 # Act → (states from which it may be done, state after it).
 _MOVES: Mapping[Act, tuple[frozenset[State], State]] = {
     "close": (frozenset(("open", "restated")), "closed"),
@@ -139,7 +145,7 @@ def after(act: Act, period: Period, event: PeriodEvent) -> Period:
                 N_("the clock runs backwards: {month} was {state} at {last}, and the clock says {now}"),
                 {
                     "month": _text(period.month),
-                    "state": period.state,
+                    "state": STATES[period.state],
                     "last": (last or event.known).isoformat(timespec="seconds"),
                     "now": event.recorded_at.isoformat(timespec="seconds"),
                 },

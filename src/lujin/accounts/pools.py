@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -54,11 +54,14 @@ class Edge:
     """What passes from pool ``source`` to pool ``target`` (places in ``PoolGraph.pools``; PARK_EDGE: outside).
 
     ``row``: of the subject that is measured; −1 for what happens inside a node: use of what came in, or making.
+    ``disputed``: the flow of which seller and buyer measured different quantities; what lies between them stays
+    in suspense with the seller.
     """
 
     source: int
     target: int
     row: int = -1
+    disputed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +173,16 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
     )
 
 
+def with_disputes(graph: PoolGraph, flows: Mapping[int, str]) -> PoolGraph:
+    """With an edge into suspense beside each disputed flow. ``flows``: subject row → id of the flow."""
+    beside = [
+        Edge(item.source, PARK_EDGE, item.row, flows[item.row])
+        for item in graph.edges
+        if item.row in flows and not item.disputed
+    ]
+    return replace(graph, edges=(*graph.edges, *beside))
+
+
 def _is_energy(carrier: Carrier) -> bool:
     """Carriers that are sold as energy unless the park says otherwise; compressed air is one of them."""
     return carrier.dimension in _ENERGY or carrier.id == "compressed_air" or bool(carrier.fuel)
@@ -229,11 +242,13 @@ def quantities(
     amounts: NDArray[np.int64],
     shares: Mapping[int, Floats],
     stocks: Mapping[int, tuple[Floats, Floats]],
+    disputed: Mapping[int, int] | None = None,
 ) -> Quantities:
     """Quantities of every edge and pool from ``amounts`` [rows, T] of the subjects.
 
     ``shares``: made pool → its part [T] of the carbon of its node's work. ``stocks``: store pool → (drawn, left)
-    [T] as energy inside the store: what is drawn takes its part of the carbon, the rest stays.
+    [T] as energy inside the store: what is drawn takes its part of the carbon, the rest stays. ``disputed``:
+    row → what lies between the two meters of a disputed flow, for the whole of one step.
     """
     steps = amounts.shape[1]
     negative = tuple(np.flatnonzero((amounts < 0).any(axis=1)).tolist())
@@ -246,8 +261,8 @@ def quantities(
     edge = np.zeros((len(graph.edges), steps))
     for e, item in enumerate(graph.edges):
         if item.row >= 0:
-            edge[e] = moved[item.row]
-            leaving[item.source] += moved[item.row]
+            edge[e] = (disputed or {})[item.row] if item.disputed else moved[item.row]
+            leaving[item.source] += edge[e]
     excess = np.zeros((size, steps))
     final = np.zeros((size, steps))
     for e, item in enumerate(graph.edges):

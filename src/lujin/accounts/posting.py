@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from lujin.accounts.amounts import GwpSet
 from lujin.accounts.carbon import post_carbon
 from lujin.accounts.choose import Choices
 from lujin.accounts.claims import claims_of_month
 from lujin.accounts.consolidation import Intensity
-from lujin.accounts.embodied import Opening, embodied_month
+from lujin.accounts.embodied import Disputed, Opening, embodied_month
 from lujin.accounts.embodied_lines import post_embodied
 from lujin.accounts.flows import month_flows
 from lujin.accounts.hourly import HourlyTrace, TraceState, hourly_trace
 from lujin.accounts.lines import Book, LineBook
+from lujin.accounts.method_range import MethodRange, method_range
 from lujin.accounts.money import Charge, post_money
 from lujin.accounts.pack import DEFAULT_PHYSICAL, Pack, pack
 from lujin.accounts.physical import period_sums, post_coal, post_energy
+from lujin.accounts.pools import with_neighbours
 from lujin.accounts.poster import Poster
+from lujin.accounts.settle import Settled, Settlement, Uncertainty, class_uncertainty, settle, settlement_problems
 from lujin.accounts.subjects import SubjectEnergy
 from lujin.accounts.yearend import YearToDate
 from lujin.errors import N_, InputError, Problem
@@ -36,8 +40,8 @@ class MonthLines:
 
     ``lines``: see ``lines.SCHEMA``, sorted, keys unique per day. ``problems``: errors are lines that could not
     be posted, warnings concern lines that were. ``charges``: how the basic charges came about. ``rows``: the
-    published rows used. ``packs``: book → pack id. ``lacking``: a factor was missing; once there is one, a later
-    run posts what was left out.
+    published rows used. ``packs``: book → pack id. ``settlements``: flows that two meters measured. ``lacking``: a
+    factor was missing; once there is one, a later run posts what was left out.
     """
 
     lines: pl.DataFrame
@@ -45,6 +49,7 @@ class MonthLines:
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
     packs: dict[str, str]
+    settlements: tuple[Settlement, ...] = ()
     lacking: bool = False
 
     @property
@@ -97,8 +102,28 @@ def trace_month(park: Park, energy: SubjectEnergy, resolve: Resolve, before: Tra
                 field="packs",
             )
         )
-    poster = poster_of(park, energy, resolve, frozenset(park.enterprises()))
+    settled = settle(park, energy, class_uncertainty(park)).least
+    poster = poster_of(park, settled, resolve, frozenset(park.enterprises()))
     return hourly_trace(poster, kept["embodied"], before)
+
+
+def methods_compared(
+    park: Park, energy: SubjectEnergy, resolve: Resolve, opening: Opening, enterprise: str, gwp: GwpSet
+) -> MethodRange | None:
+    """What the enterprise carries under every formula of joint production; ``energy``: of all who are joined."""
+    kept = books_of(park)
+    if "embodied" not in kept:
+        return None
+    settled = settle(park, energy, class_uncertainty(park)).least
+    poster = poster_of(park, settled, resolve, with_neighbours(park, [enterprise]))
+    return method_range(poster, kept["embodied"], opening, enterprise, gwp)
+
+
+def _disputed(settled: Settled) -> Disputed:
+    """Row → disputed flow and its gap; one flow stands for all of one row."""
+    flows = {s.subject: s.flow for s in settled.settlements if s.outcome == "dispute"}
+    subjects = settled.least.subjects
+    return {row: (flows[subjects[row].label], gap) for row, gap in (settled.disputed or {}).items()}
 
 
 def month_lines(
@@ -107,6 +132,7 @@ def month_lines(
     resolve: Resolve,
     enterprises: Collection[str] | None = None,
     opening: Opening | None = None,
+    uncertainty: Uncertainty | None = None,
     *,
     own: Intensity | None = None,
     year: Mapping[str, YearToDate] | None = None,
@@ -122,11 +148,13 @@ def month_lines(
     are joined to it (``pools.with_neighbours``) and on what those carried over from earlier months (``opening``).
     Energy, standard coal and carbon are posted per local day, money and what is passed on inside the park on the
     last day of the month. Where no published row answers, those lines are left out and a problem says so; the
-    rest goes on. InputError: a pack that does not exist.
+    rest goes on. Flows with a check meter are settled first, by ``uncertainty`` of the meters (None:
+    ``class_uncertainty``). InputError: a pack that does not exist.
     """
     kept = books_of(park)
     wanted = frozenset(park.enterprises() if enterprises is None else enterprises)
-    poster = poster_of(park, energy, resolve, wanted)
+    settled = settle(park, energy, uncertainty or class_uncertainty(park))
+    poster = poster_of(park, settled.energy, resolve, wanted)
     periods = period_sums(poster)
     post_energy(poster, periods)
     if coal := kept["physical"].coal:
@@ -134,13 +162,16 @@ def month_lines(
     charges = post_money(poster, periods)
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
+    poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
     for book in SCOPE_BOOKS:
         if book in kept:
             post_carbon(poster, kept[book], book, claimed, own, year)
     if "embodied" in kept:
-        solved = embodied_month(poster, kept["embodied"], opening or {})
+        # What is in dispute is not passed on
+        moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
+        solved = embodied_month(moved, kept["embodied"], opening or {}, _disputed(settled))
         poster.problems.extend(solved.problems)
-        post_embodied(poster, solved)
+        post_embodied(moved, solved)
     used = tuple(row for _, row in sorted(poster.choices.used.items()))
     said = list(dict.fromkeys((p.text(), p.severity) for p in poster.problems))
     by_text = {(p.text(), p.severity): p for p in poster.problems}
@@ -151,5 +182,6 @@ def month_lines(
         charges,
         used,
         {book: chosen.id for book, chosen in kept.items()},
+        settled.settlements,
         poster.absent or any(p.severity == "error" for p in problems),
     )

@@ -17,10 +17,13 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
 from lujin.accounts.amounts import Amount, GwpSet, total
+from lujin.accounts.embodied_statement import Embodied, embodied_section
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.iso14064 import IsoCategory, iso_categories
+from lujin.accounts.method_range import MethodRange
 from lujin.accounts.pack import packs as known_packs
 from lujin.accounts.period_facts import view as period_view
+from lujin.accounts.settle import Settlement
 from lujin.accounts.statement_parts import (
     AccountLine,
     BookTotal,
@@ -50,8 +53,11 @@ class Statement(Part):
     """``version`` counts the entries of the book for this month; ``recorded_at`` is that of the newest one.
 
     ``energy`` and ``cost`` come from book ``physical``, ``carbon``, ``scope3`` and ``memo`` from the book asked
-    for, ``books`` sums up every carbon book. ``iso14064`` shows the same lines by ISO 14064-1:2018 category.
-    ``uncertainty`` is that of the book asked for; None for energy and money.
+    for, ``books`` sums up every carbon book, ``iso14064`` shows the same lines by ISO 14064-1:2018 category,
+    ``embodied`` is the balance of what was passed on, ``methods`` what the
+    choice of a formula for joint production changes in it. ``uncertainty`` is that of the book asked for; None for
+    energy and money. ``settlements``: flows that two meters measured. The last two are worked out again from the
+    readings that the newest entry knew.
     """
 
     enterprise: str
@@ -84,7 +90,10 @@ class Statement(Part):
     meters: tuple[Completeness, ...]
     restatements: tuple[Restatement, ...]
     factors: tuple[FactorUse, ...]
+    embodied: Embodied | None = None
     uncertainty: Uncertainty | None = None
+    methods: MethodRange | None = None
+    settlements: tuple[Settlement, ...] = ()
 
     @property
     def unverified(self) -> tuple[FactorUse, ...]:
@@ -159,6 +168,7 @@ def statement(
         meters=meters,
         restatements=_restatements(connection, park, heads, {"physical", book}),
         factors=_factors(connection, moves, {"physical", book}),
+        embodied=embodied_section(enterprise, month, moves, sets.get("embodied")),
         uncertainty=None
         if book == "physical" or not own
         else uncertainty(connection, park, month, book, enterprise=enterprise, as_of=as_of, gwp=sets.get(book)),
@@ -262,12 +272,13 @@ def _demand(connection: Connection, enterprise: str, month: int, as_of: datetime
 
 
 def meters_of(park: Park, enterprise: str) -> tuple[str, ...]:
-    """Physical meters behind every flow that touches the enterprise, in file order."""
+    """Physical meters behind every flow that touches the enterprise, check meters too, in file order."""
     flows = {
         flow.id for flow in park.flows.values() if enterprise in (park.owner(flow.source), park.owner(flow.target))
     }
     found: set[str] = set()
     open_ends = [meter.id for meter in park.meters.values() if meter.flow in flows]
+    open_ends += [t.check_meter for t in park.transfers if t.flow in flows and t.check_meter]
     while open_ends:
         name = open_ends.pop()
         if name not in found:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lujin.accounts.checks import Check, CheckSum, MeterBlock
+from lujin.accounts.counted import counted_slots as counted_slots
 from lujin.accounts.rules import scaled
-from lujin.park import Flow, Park, Term, flow_terms
-from lujin.park.calendar import SLOT_SECONDS, Grid
+from lujin.park import Flow, Park, Term, check_terms, flow_terms
+from lujin.park.calendar import Grid
 from lujin.readings.flags import Flag, bits
+
+Side = Literal["buyer", "seller"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +55,9 @@ class SubjectEnergy:
     [subjects, slots], the part of it that is estimated. Where a meter is known to be missing its part of a
     total is not known either; the completeness beside the totals says so. Where a meter that is *subtracted*
     is missing, the total is too large: all of it counts as estimated there. ``heard`` bool [subjects]: whether
-    any meter of the subject said anything in the month; None: all did.
+    any meter of the subject said anything in the month; None: all did. ``checks``: what both meters of each
+    flow with a check meter measured. ``sides``: rows that speak for the buyer or the seller alone, because the
+    two have not agreed (``lujin.accounts.settle``).
     """
 
     grid: Grid
@@ -60,17 +65,8 @@ class SubjectEnergy:
     total: NDArray[np.int64]
     estimated: NDArray[np.int64]
     heard: NDArray[np.bool_] | None = None
-
-
-class MeterBlock(Protocol):
-    """Interval energy of a block of meters (``lujin.readings.energy.Energy``), all [meters, slots]."""
-
-    @property
-    def meters(self) -> tuple[str, ...]: ...
-    @property
-    def amount(self) -> NDArray[np.int64]: ...
-    @property
-    def flags(self) -> NDArray[np.uint16]: ...
+    checks: tuple[Check, ...] = ()
+    sides: Mapping[int, Side] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +96,10 @@ class SubjectSum:
         self.grid = grid
         wanted = None if meters is None else set(meters)
         parts: list[tuple[Subject, str, Fraction, int, int]] = []
-        for flow_id, flow_parts in sorted((flow_terms(park) if terms is None else terms).items()):
+        terms = flow_terms(park) if terms is None else terms
+        for flow_id, flow_parts in sorted(terms.items()):
             flow = park.flows[flow_id]
-            subject = Subject(flow.source, flow.target, flow.carrier, flow.connection)
+            subject = _subject(flow)
             for term in flow_parts:
                 first, last = counted_slots(park, flow, term, grid)
                 if first < last and (wanted is None or term.meter in wanted):
@@ -117,6 +114,10 @@ class SubjectSum:
         self._estimated = np.zeros(shape, dtype=np.int64)
         self._unsure: dict[int, NDArray[np.bool_]] = {}
         self._heard = np.zeros(len(self.subjects), dtype=np.bool_)
+        checks = check_terms(park)
+        self._checks = CheckSum(park, grid, wanted, {flow: (terms.get(flow, ()), checks[flow]) for flow in checks})
+        self._rows = rows
+        self._flows = park.flows
 
     def add(self, block: MeterBlock) -> None:
         """Add a block of meters; meters that belong to no flow are passed over."""
@@ -132,6 +133,7 @@ class SubjectSum:
                     whole[part.coefficient].append((part.row, i))
                 else:
                     self._add_part(part, block.amount[i], estimated[i])
+        self._checks.add(block)
         for coefficient, pairs in whole.items():
             self._add_whole(coefficient, np.array(pairs), block.amount, estimated)
 
@@ -141,7 +143,9 @@ class SubjectSum:
             estimated = estimated.copy()
             for row, slots in self._unsure.items():
                 estimated[row, slots] = self._total[row, slots]
-        return SubjectEnergy(self.grid, self.subjects, self._total, estimated, self._heard)
+        flows = self._flows
+        checks = self._checks.result(lambda flow: self._rows[_subject(flows[flow])])
+        return SubjectEnergy(self.grid, self.subjects, self._total, estimated, self._heard, checks)
 
     def _doubt(self, part: _Part, flags: NDArray[np.uint16]) -> None:
         """A meter to be subtracted that is missing is not zero: what it leaves is no measured amount."""
@@ -171,21 +175,5 @@ class SubjectSum:
                 into[rows] += gather @ scaled(values, coefficient)
 
 
-def counted_slots(park: Park, flow: Flow, term: Term, grid: Grid) -> tuple[int, int]:
-    """Slots [first, last) of the month in which a term counts for its flow.
-
-    A slot counts if it starts within the validity of flow and term. A device that comes in within a slot counts
-    from that slot on: it has measured nothing before, and what it has is nobody else's (换表时刻不在整点刻).
-    """
-    start = max((t for t in (flow.valid_from, term.valid_from) if t is not None), default=None)
-    end = min((t for t in (flow.valid_to, term.valid_to) if t is not None), default=None)
-    first = 0 if start is None else _slot(grid, start)
-    if start is not None and start == park.meters[term.meter].valid_from:
-        first = (int(start.timestamp()) - grid.start) // SLOT_SECONDS
-    last = grid.slots if end is None else _slot(grid, end)
-    return min(max(first, 0), grid.slots), min(max(last, 0), grid.slots)
-
-
-def _slot(grid: Grid, instant: datetime) -> int:
-    """The first slot that starts at or after ``instant``."""
-    return -(-(int(instant.timestamp()) - grid.start) // SLOT_SECONDS)
+def _subject(flow: Flow) -> Subject:
+    return Subject(flow.source, flow.target, flow.carrier, flow.connection)

@@ -14,6 +14,18 @@ from lujin.reference.schema import SCHEMAS
 
 _SOURCE = "demo composite, no published table"
 _NOTE = "replace by the table that the grid company published"
+# Expanded uncertainty (k = 2) [%] that a park would state; none is published for these factors. What is left out
+# stays unknown, and the statement says so.
+_UNCERTAIN = (
+    ("factor", "grid_factors:grid_*", "value", 5.0),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|烟煤|*", "ncv", 4.0),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|烟煤|*", "carbon_content", 3.0),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|天然气|*", "ncv", 2.0),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|天然气|*", "carbon_content", 1.5),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|柴油|*", "ncv", 1.0),
+    ("factor", "fuel_factors:GBT32151-C1|fuel|柴油|*", "carbon_content", 1.5),
+    ("meter", "*-W", "", 0.5),
+)
 # Flat price of January [CNY/kWh, funds included] by class and voltage, and how the months differ from it.
 _FLAT = {
     ("工商业单一制", "<1kV"): 0.719,
@@ -30,6 +42,7 @@ def write_reference() -> Mapping[str, str]:
     return {
         "tariffs.csv": _csv("tariffs", [*_prices(), *_basic_charges()]),
         "coal_equivalents.csv": _csv("coal_equivalents", [_equal_value(), _heat_equal_value()]),
+        "uncertainties.csv": _csv("uncertainties", list(_uncertainties())),
     }
 
 
@@ -99,6 +112,22 @@ def _heat_equal_value() -> dict[str, object]:
         "confidence": "unverified",
         "note": "0.03412 kgce/MJ over a boiler and network efficiency of 0.90; the plant's own figure is better",
     }
+
+
+def _uncertainties() -> Iterable[dict[str, object]]:
+    for kind, applies_to, parameter, value in _UNCERTAIN:
+        yield {
+            "kind": kind,
+            "applies_to": applies_to,
+            "parameter": parameter,
+            "distribution": "normal",
+            "coverage": "k=2",
+            "value": value,
+            "unit": "%",
+            "source": _SOURCE,
+            "confidence": "unverified",
+            "note": "replace by the certificate or the analysis",
+        }
 
 
 def _csv(table: str, rows: Sequence[Mapping[str, object]]) -> str:

@@ -24,7 +24,7 @@ from lujin.park.model import (
 from lujin.park.schema import Draft
 from lujin.park.template import TEMPLATE
 from lujin.park.toml import dumps, from_snapshot
-from lujin.park.virtual import Term, flow_terms, meter_chain, meter_dimensions, meter_names
+from lujin.park.virtual import Term, check_terms, flow_terms, meter_chain, meter_dimensions, meter_names
 from lujin.park.workbook import write_workbook
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Term",
     "Transfer",
     "check",
+    "check_terms",
     "digest",
     "digests",
     "dumps",

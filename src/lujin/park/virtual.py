@@ -86,6 +86,26 @@ def flow_terms(park: Park) -> Mapping[str, tuple[Term, ...]]:
     }
 
 
+def check_terms(park: Park) -> Mapping[str, tuple[Term, ...]]:
+    """For every flow with a check meter the physical meters that make up what the other party measured.
+
+    As ``flow_terms``, of the ``check_meter`` of the flow's transfers instead of its own meters. A window is what
+    flow, transfer and meters have in common.
+    """
+    checked = [t for t in park.transfers if t.check_meter in park.meters and t.flow in park.flows]
+    flat = _flatten(park) if checked else {}
+    sums: dict[str, _Sums] = defaultdict(dict)
+    for transfer in checked:
+        flow = park.flows[transfer.flow]
+        window = intersect((flow.valid_from, flow.valid_to), (transfer.valid_from, transfer.valid_to))
+        if window is not None:
+            _add(sums[flow.id], flat[transfer.check_meter], Decimal(1), window)
+    return {
+        flow: tuple(Term(meter, total, *window) for (meter, window), total in found.items() if total)
+        for flow, found in sums.items()
+    }
+
+
 def _flatten(park: Park) -> dict[str, _Sums]:
     """Every meter as a sum of physical meters, terms first, so that each is worked out once."""
     flat: dict[str, _Sums] = {}

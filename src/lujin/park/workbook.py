@@ -280,17 +280,21 @@ def _write_cell(cell: Cell, value: Any, form: Form) -> None:
         text_of = write_number(value)
         value = (float(text_of) if "." in text_of else int(text_of)) if _fits_double(text_of) else text_of
     if isinstance(value, str):
-        cell.value = _ESCAPE.sub("_x005F_", value)
-        # Whatever the text begins with, it is text: no spreadsheet computes it.
-        cell.data_type = "s"
-        cell.number_format = "@"
-        cell.quotePrefix = value.startswith(_FORMULA_START)
+        write_text(cell, value)
         return
     cell.value = value
     if isinstance(value, datetime):
         cell.number_format = "yyyy-mm-dd hh:mm:ss"
     elif isinstance(value, date):
         cell.number_format = "yyyy-mm-dd"
+
+
+def write_text(cell: Cell, text: str) -> None:
+    """Whatever it begins with, it is text: no spreadsheet computes it."""
+    cell.value = _ESCAPE.sub("_x005F_", text)
+    cell.data_type = "s"
+    cell.number_format = "@"
+    cell.quotePrefix = text.startswith(_FORMULA_START)
 
 
 def _excel_time(value: datetime) -> datetime | str:

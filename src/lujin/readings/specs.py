@@ -89,8 +89,9 @@ def _spec(park: Park, meter: Meter, key: int, carrier: str, replaced_by: str) ->
 
 
 def _carriers(park: Park) -> dict[str, str]:
-    """Meter id → carrier: of its flow, or of the flow of the virtual meter that it is a term of."""
-    found = {m.id: park.flows[m.flow].carrier for m in park.meters.values() if m.flow}
+    """Meter id → carrier: of its flow, of the flow it checks, or of the virtual meter that it is a term of."""
+    found = {t.check_meter: park.flows[t.flow].carrier for t in park.transfers if t.check_meter}
+    found |= {m.id: park.flows[m.flow].carrier for m in park.meters.values() if m.flow}
     # Virtual meters may be nested; the park check has refused loops, so each round settles one level.
     for _ in park.meters:
         inherited = {

@@ -203,6 +203,9 @@ class _Tree:
             target=self.words.node(target),
         )
         for flow in node.children:
+            if flow.kind == "settlement":
+                self.sentence(flow, depth + 1)
+                continue
             self.put(depth + 1, N_("flow {flow}"), flow=flow.params["flow"])
             for meter in flow.children:
                 self.meter(meter, depth + 2)

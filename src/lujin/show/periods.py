@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lujin.accounts import Amount
+from lujin.accounts.periods import STATES
 from lujin.accounts.sections import shown
 from lujin.errors import N_
 from lujin.show.amounts import local, month_text, number, percent
@@ -23,12 +24,7 @@ if TYPE_CHECKING:
     from lujin.workspace.evidence import Head
     from lujin.workspace.plan import Held
 
-PERIOD_STATES: Mapping[str, str] = {
-    "open": N_("open"),
-    "closed": N_("closed"),
-    "verified": N_("closed and verified"),
-    "restated": N_("restated"),
-}
+PERIOD_STATES: Mapping[str, str] = {state: named.message for state, named in STATES.items()}
 CHANGES: Mapping[str, str] = {
     "structural": N_("change of structure"),
     "method": N_("change of method"),
@@ -42,6 +38,7 @@ DECISIONS: Mapping[str, str] = {
     "never": N_("never recalculated"),
     "undecided": N_("to be said"),
 }
+WHY: Mapping[str, str] = {**REASONS, "carried": N_("another balance carried over")}
 SHOWN = 24  # rows of an effect before "and N more"
 
 
@@ -66,7 +63,7 @@ def held(console: Console, found: Sequence[Held], words: Words, park: str) -> No
         counts: dict[str, int] = {}
         for why in item.reasons.values():
             counts[why] = counts.get(why, 0) + 1
-        why = words.comma().join(f"{words.term(REASONS, reason)} {count}" for reason, count in counts.items())
+        why = words.comma().join(f"{words.term(WHY, reason)} {count}" for reason, count in counts.items())
         text = N_("{month} is {state}: {count} enterprises wait ({why}), arrivals {arrivals}")
         arrivals = words.comma().join(map(str, item.arrivals)) or NOTHING
         month, named = month_text(item.month), words.term(PERIOD_STATES, item.state)

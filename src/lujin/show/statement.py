@@ -14,6 +14,8 @@ from lujin.accounts.amounts import total
 from lujin.errors import N_
 from lujin.show import periods
 from lujin.show.amounts import grouped, local, month_text, number, percent, share
+from lujin.show.balance import settlements
+from lujin.show.embodied import embodied
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.scopes import iso14064, scope3
 from lujin.show.text import (
@@ -55,8 +57,10 @@ def statement(console: Console, found: Statement, physical: Statement, words: Wo
     _carbon(console, found, words)
     scope3(console, found, words)
     iso14064(console, found, words)
+    embodied(console, found, words)
     _uncertainty(console, found, words)
     _completeness(console, found, words)
+    settlements(console, found.settlements, words)
     _restatements(console, found, words)
     _factors(console, found, words)
     _next(console, found, words, park)
@@ -92,7 +96,7 @@ def _letterhead(console: Console, found: Statement, words: Words) -> None:
         facts.append((N_("state"), version))
     else:
         facts.append((N_("state"), state))
-    facts.append((N_("closing"), periods.state(words, found.period)))
+    facts.append((N_("state of the period"), periods.state(words, found.period)))
     if found.as_of is not None:
         facts.append((N_("as known on"), local(found.as_of, zone)))
     slots = found.completeness

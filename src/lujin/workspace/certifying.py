@@ -16,7 +16,7 @@ from lujin.accounts.ledger import stored_keys, stored_lines
 from lujin.accounts.log import KEY
 from lujin.accounts.merkle import Tree
 from lujin.accounts.period_facts import periods
-from lujin.accounts.periods import Period
+from lujin.accounts.periods import STATES, Period
 from lujin.accounts.sections import month_text
 from lujin.accounts.statement import check_asked
 from lujin.accounts.tables import BOOKS, certificate, entry, line, line_key
@@ -121,7 +121,7 @@ def _all_closed(found: Mapping[int, Period]) -> None:
     problems = [
         Problem(
             N_("{month} is {state}; only a closed month can be certified"),
-            {"month": month_text(period.month), "state": period.state},
+            {"month": month_text(period.month), "state": STATES[period.state]},
             N_("run: lujin close"),
         )
         for period in found.values()

@@ -88,4 +88,11 @@ def input_digests(energy: SubjectEnergy, park: Park, enterprises: Collection[str
             digests[enterprise].update(str(subject).encode())
             digests[enterprise].update(energy.total[i].tobytes())
             digests[enterprise].update(energy.estimated[i].tobytes())
+    for check in energy.checks:
+        subject = energy.subjects[check.row]
+        for enterprise in {park.owner(subject.source), park.owner(subject.target)} & digests.keys():
+            for part in (*check.own, *check.other):
+                digests[enterprise].update(f"{check.flow}/{part.meter}".encode())
+                digests[enterprise].update(part.amount.tobytes())
+                digests[enterprise].update(part.measured.tobytes())
     return {enterprise: digest.hexdigest() for enterprise, digest in digests.items()}

@@ -25,9 +25,13 @@ from lujin.workspace.moment import moment
 from lujin.workspace.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from lujin.accounts import Explanation, ParkTotals, Statement
+    from lujin.accounts.balance import ParkBalance
     from lujin.accounts.base_year import BaseYear
     from lujin.accounts.periods import Period
+    from lujin.accounts.settle import Settlement
     from lujin.accounts.uncertainty_parts import Uncertainty
     from lujin.workspace.evidence import Head
     from lujin.workspace.importing import FileResult
@@ -229,6 +233,26 @@ class Workspace:
         from lujin.workspace.quality import month_quality
 
         return month_quality(self, month, enterprise, as_of)
+
+    def balance(
+        self,
+        month: int,
+        network: str = "",
+        expected_loss: Mapping[str, Fraction] | None = None,
+        as_of: datetime | None = None,
+    ) -> ParkBalance:
+        """Supply against users of every network, whether uncertainty explains the gap, and which meter does."""
+        from lujin.workspace.balance import balance
+
+        return balance(self, month, network, expected_loss, as_of)
+
+    def settlements(
+        self, month: int, enterprise: str = "", as_of: datetime | None = None
+    ) -> tuple[Settlement, ...]:
+        """Flows that two meters measured: what each said, and how they were settled."""
+        from lujin.workspace.balance import settlements
+
+        return settlements(self, month, enterprise, as_of)
 
     def totals(self) -> ParkTotals:
         """Sums over all enterprise accounts, before in-park transfers are eliminated."""

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lujin.accounts import components, profiled
-from lujin.park import Park, flow_terms
+from lujin.park import Park, check_terms, flow_terms
 from lujin.park.calendar import month_start, next_month
 
 
@@ -52,13 +52,13 @@ def counted(reasons: Mapping[str, str]) -> dict[str, int]:
 
 
 def enterprises_of_meters(park: Park) -> Mapping[str, frozenset[str]]:
-    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target).
-
-    With hourly matching also those who claim certificates of the device that it measures.
+    """Meter id → the enterprises whose account its flow moves (owner of the source and of the target). A check
+    meter moves those of the flow that it checks; with hourly matching a device's meter also those who claim its
+    certificates.
     """
     found: dict[str, set[str]] = defaultdict(set)
     claimers = profiled(park)
-    for flow, terms in flow_terms(park).items():
+    for flow, terms in (*flow_terms(park).items(), *check_terms(park).items()):
         record = park.flows[flow]
         owners = {park.owner(record.source), park.owner(record.target), *claimers.get(flow, ())} - {""}
         for term in terms:

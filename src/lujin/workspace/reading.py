@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +32,18 @@ from lujin.accounts.uncertainty_parts import Uncertainty
 from lujin.accounts.uncertainty_statement import Drawing
 from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
 from lujin.errors import N_, InputError, IntegrityError, Problem
-from lujin.park import Park, digests, from_snapshot
+from lujin.park import Park, from_snapshot
 from lujin.park.calendar import month_grid, month_of
 from lujin.readings import SCHEMA, Energy
-from lujin.readings.sources import pending, sources, touched_since
+from lujin.readings.sources import pending, sources
 from lujin.reference import Reference, Row
+from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.evidence import verify_heads
-from lujin.workspace.plan import plan
+from lujin.workspace.methods import methods
 from lujin.workspace.progress import Progress
 from lujin.workspace.replay import replay as replay_postings
+from lujin.workspace.running import due_work
 
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
@@ -58,7 +60,14 @@ def statement(
             rows = reference_as_of(connection, as_of)
             park = park if enterprise in park.nodes else workspace.park
         sets = gwp_sets(workspace, month, park, rows)
-        return statements.statement(connection, park, enterprise, month, book, as_of=as_of, gwp=sets)
+        found = statements.statement(connection, park, enterprise, month, book, as_of=as_of, gwp=sets)
+    if found.recorded_at is None:
+        return found
+    settled = settlements(workspace, month, enterprise, found.recorded_at, park)
+    if book != "embodied":
+        return replace(found, settlements=settled)
+    compared = methods(workspace, park, enterprise, month, found.recorded_at, sets.get(book))
+    return replace(found, settlements=settled, methods=compared)
 
 
 def uncertainties(
@@ -157,12 +166,9 @@ def status(workspace: Workspace) -> Status:
         entries = entries_by_month(connection)
         known = completeness_as_of(connection, posted["month"].unique().to_list())
         closed = periods(connection)
-    touched = touched_since(workspace.engine, 0)
-    ids = {key: name for name, key in workspace.meter_keys().items()}
-    waiting = {
-        item.month: len(item.reasons)
-        for item in plan(workspace.park, digests(workspace.park), touched, posted, ids)
-    }
+    due = due_work(workspace)
+    waiting = {item.month: len(item.reasons) for item in due.work}
+    waiting |= {item.month: len(item.reasons) for item in due.held}
     done = dict(posted.group_by("month").len().iter_rows())
     slots = {row["month"]: row for row in known.group_by("month").agg(pl.col(COUNTS).sum()).iter_rows(named=True)}
     months = []

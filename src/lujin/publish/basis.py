@@ -1,0 +1,131 @@
+"""The tables that tell what a statement rests on: readings, factors, restatements."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from lujin.accounts.statement_parts import Completeness, FactorUse
+from lujin.errors import N_
+from lujin.publish.content import Column, Table
+from lujin.publish.letterhead import Names, Paper
+from lujin.publish.numbers import (
+    NOT_POSTED,
+    NOTHING_POSTED,
+    Cell,
+    Number,
+    amount,
+    formula,
+    headline,
+    local,
+    share,
+)
+from lujin.reference.rows import decimal_of
+
+
+def completeness(paper: Paper) -> Table:
+    """Every meter behind the enterprise's flows: which readings stand."""
+    say, found = paper.names.say, paper.statement
+    parts = (N_("measured"), N_("interpolated"), N_("estimated"), N_("missing"), N_("suspect"))
+    columns = (
+        Column(say(N_("meter")), share=1),
+        Column(say(N_("expected intervals")), numeric=True),
+        *(Column(say(part), numeric=True) for part in parts),
+        Column(say(N_("measured part")), numeric=True),
+        Column(say(N_("estimated part")), numeric=True),
+        Column(say(N_("missing part")), numeric=True),
+    )
+    rows = tuple(_slots(m, m.meter) for m in found.meters)
+    whole = headline(say.fill(N_("all {count} meters"), count=len(found.meters)))
+    note = say(N_("The measured part includes what is interpolated between two readings; suspect values stand."))
+    title = say(N_("Completeness"))
+    total = _slots(found.completeness, whole) if rows else ()
+    empty = say(N_("nothing is known of the readings of this month"))
+    return Table("completeness", "completeness", title, columns, rows, total, (note,), empty)
+
+
+def _slots(found: Completeness, name: str) -> tuple[Cell, ...]:
+    counts = (found.expected, found.measured, found.interpolated, found.estimated, found.missing, found.suspect)
+    parts = (found.measured_part, found.estimated_part, found.missing_part)
+    return (name, *(Number(Decimal(count), 0) for count in counts), *map(share, parts))
+
+
+def factors(paper: Paper) -> Table:
+    """Published values that the lines rest on, with source; unverified ones are marked."""
+    say, names = paper.names.say, paper.names
+    columns = (
+        Column(say(N_("factor or price")), share=2.2),
+        Column(say(N_("value")), numeric=True),
+        Column(say(N_("unit")), share=0.8),
+        Column(say(N_("confidence"))),
+        Column(say(N_("source")), share=2.4),
+    )
+    rows = tuple(_factor(names, factor) for factor in paper.statement.factors)
+    unverified = len(paper.statement.unverified)
+    notes = (say.fill(UNVERIFIED, count=unverified),) if unverified else ()
+    title = say(N_("Factors and prices used"))
+    return Table("factors", "factors", title, columns, rows, (), notes, say(NOTHING_POSTED))
+
+
+UNVERIFIED = N_(
+    "{count} of them are unverified: check them against their source before you rely on this statement"
+)
+
+
+def _factor(names: Names, factor: FactorUse) -> tuple[Cell, ...]:
+    named = names.factor(factor.id.partition(":")[0], factor.values)
+    mark = "" if factor.verified else "* "
+    return (
+        headline(named.name),
+        _published(named.value),
+        formula(named.unit),
+        f"{mark}{names.confidence(factor.confidence)}",
+        names.reference_source(factor.source),
+    )
+
+
+def _published(value: str) -> Cell:
+    """A number with the digits that it was published with; a threshold (≥ 5) stays text."""
+    found = decimal_of(value)
+    if found is None:
+        return value or NOT_POSTED
+    exponent = found.as_tuple().exponent
+    return Number(found, max(0, -exponent) if isinstance(exponent, int) else 0)
+
+
+def restatements(paper: Paper) -> Table:
+    """Later versions of the month: when, why, and what each moved."""
+    say, names = paper.names.say, paper.names
+    columns = (
+        Column(say(N_("recorded")), share=1.2),
+        Column(say(N_("book and version")), share=1),
+        Column(say(N_("reason")), share=1),
+        Column(say(N_("account")), share=1.5),
+        Column(say(N_("change")), numeric=True),
+        Column(say(N_("unit"))),
+        Column(say(N_("commodity")), share=1),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for restated in paper.statement.restatements:
+        version = say.fill(
+            N_("{book}, version {version}"), book=names.book(restated.book), version=restated.version
+        )
+        head: tuple[Cell, ...] = (
+            local(restated.recorded_at, names.timezone()),
+            version,
+            names.reason(restated.reason),
+        )
+        none = say(N_("nothing on the enterprise's own accounts"))
+        lines: list[tuple[Cell, ...]] = [
+            (
+                headline(names.account(c.account)),
+                amount(c.amount),
+                names.unit(c.amount.unit),
+                formula(names.commodity(c.commodity)),
+            )
+            for c in restated.changes
+        ]
+        rows += [(*head, *line) for line in lines or [(none, NOT_POSTED, NOT_POSTED, NOT_POSTED)]]
+    empty = say(N_("the month stands as first posted"))
+    if paper.statement.status == "not_posted":
+        empty = say(NOTHING_POSTED)
+    return Table("restatements", "restatements", say(N_("Restatements")), columns, tuple(rows), empty=empty)

@@ -1,0 +1,304 @@
+"""The tables of a printed statement that hold its lines: energy, money, carbon, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lujin.accounts import Amount, Statement
+from lujin.accounts.amounts import GASES
+from lujin.accounts.sections import CARBON_BOOKS
+from lujin.accounts.statement_parts import CostLine
+from lujin.errors import N_
+from lujin.publish.content import Column, Table
+from lujin.publish.letterhead import Names, Paper
+from lujin.publish.numbers import (
+    NOT_POSTED,
+    NOTHING_POSTED,
+    Cell,
+    Number,
+    amount,
+    formula,
+    headline,
+    kilograms,
+    local,
+)
+
+_PERIODS = ("super_peak", "peak", "flat", "valley", "deep_valley", "")
+
+
+def account_of(reference: str) -> str:
+    return reference.split(":", 3)[-1]
+
+
+# ---------------------------------------------------------------------------------------------------- summary
+
+
+def books(paper: Paper) -> Table:
+    """Scopes 1 and 2 of every carbon book; CO2e where the pack has a GWP set."""
+    say, names = paper.names.say, paper.names
+    scopes = (say(N_("scope 1")), say(N_("scope 2")), say(N_("together")))
+    columns = (
+        Column(say(N_("book")), share=1.2),
+        *(Column(title, "tCO2", numeric=True) for title in (*scopes, say(N_("of it estimated")))),
+        *(Column(title, "tCO2e", numeric=True) for title in scopes),
+        Column(say(N_("GWP"))),
+        Column(say(N_("method")), share=1.4),
+    )
+    rows = tuple(
+        (
+            headline(names.book(b.book)),
+            *map(amount, (b.scope1_co2, b.scope2_co2, b.co2, b.estimated_co2)),
+            *map(amount, (b.scope1_co2e, b.scope2_co2e, b.co2e)),
+            b.gwp or NOT_POSTED,
+            b.pack,
+        )
+        for b in paper.statement.books
+    )
+    note = say(N_("The books answer different questions and are never added up."))
+    title = say(N_("Carbon, all books side by side"))
+    return Table("books", "summary", title, columns, rows, notes=(note,), empty=say(NOTHING_POSTED))
+
+
+# ------------------------------------------------------------------------------------------ energy and money
+
+
+def energy(paper: Paper) -> Table:
+    say, names, found = paper.names.say, paper.names, paper.statement
+    columns = (
+        Column(say(N_("carrier")), share=1.3),
+        Column(say(N_("unit"))),
+        *(
+            Column(say(n), numeric=True)
+            for n in (N_("purchased"), N_("generated"), N_("delivered"), N_("used"), N_("of it estimated"))
+        ),
+        Column(say(N_("equivalent value")), "tce", numeric=True),
+        Column(say(N_("equal value")), "tce", numeric=True),
+    )
+    rows = tuple(
+        (
+            headline(say.name(e.name_zh, e.name_en)),
+            names.unit(e.used.unit),
+            *map(amount, (e.purchased, e.generated, e.delivered, e.used, e.estimated)),
+            amount(e.coal_equivalent),
+            amount(e.coal_equal),
+        )
+        for e in found.energy
+    )
+    total = (headline(say(N_("total"))), *("",) * 6, amount(found.coal_equivalent), amount(found.coal_equal))
+    note = say(N_("Standard coal (GB/T 2589) is net of what is delivered; media and resold energy count nothing."))
+    return _table("energy", say(N_("Energy")), columns, rows, total, (note,), say(NOTHING_POSTED))
+
+
+def periods(paper: Paper) -> Table:
+    """What was purchased in each tariff period."""
+    say, names = paper.names.say, paper.names
+    columns = (
+        Column(say(N_("carrier")), share=1),
+        Column(say(N_("tariff period")), share=1),
+        Column(say(N_("purchased")), numeric=True),
+        Column(say(N_("unit"))),
+    )
+    rows = tuple(
+        (
+            headline(say.name(e.name_zh, e.name_en)),
+            names.period(code),
+            amount(e.periods[code]),
+            names.unit(e.used.unit),
+        )
+        for e in paper.statement.energy
+        for code in sorted(e.periods, key=_period_order)
+    )
+    return _table("periods", say(N_("Purchases by tariff period")), columns, rows, (), (), "")
+
+
+def _period_order(code: str) -> tuple[int, str]:
+    return (_PERIODS.index(code) if code in _PERIODS else len(_PERIODS), code)
+
+
+def cost(paper: Paper) -> Table:
+    say, names, found = paper.names.say, paper.names, paper.statement
+    money = names.unit("CNY")
+    columns = (
+        Column(say(N_("item")), share=1.4),
+        Column(say(N_("tariff period")), share=0.7),
+        Column(say(N_("amount")), money, numeric=True),
+        Column(say(N_("of it estimated")), money, numeric=True),
+        Column(say(N_("line")), share=1),
+    )
+    rows = tuple(
+        (
+            headline(names.item(c.item)),
+            names.period(c.period) or NOT_POSTED,
+            amount(c.amount),
+            amount(c.estimated),
+            account_of(c.reference),
+        )
+        for c in sorted(found.cost, key=_cost_order)
+    )
+    total = (headline(say(N_("total"))), "", amount(found.cost_total), amount(found.cost_estimated), "")
+    note = say(N_("Income is negative."))
+    return _table("cost", say(N_("Cost")), columns, rows, total, (note,), say(NOTHING_POSTED))
+
+
+def _cost_order(line: CostLine) -> tuple[bool, bool, str, tuple[int, str]]:
+    """Electricity first, by period, then its basic charges; the others by name; income last."""
+    electric = line.item == "electricity" or line.item.endswith("_charge")
+    kind = ("" if line.item == "electricity" else "charge") if electric else line.item
+    return (line.amount.base < 0, not electric, kind, _period_order(line.period))
+
+
+def demand(paper: Paper) -> Table:
+    """Basic charges: the greatest quarter hour of the month, and what was billed."""
+    say, names = paper.names.say, paper.names
+    money = names.unit("CNY")
+    columns = (
+        Column(say(N_("connection")), share=1),
+        Column(say(N_("greatest demand")), "kW", numeric=True),
+        Column(say(N_("at")), share=1.2),
+        Column(say(N_("billed")), numeric=True),
+        Column(say(N_("unit"))),
+        Column(say.fill(N_("{money} per unit"), money=money), numeric=True),
+        Column(say(N_("amount")), money, numeric=True),
+    )
+    rows = tuple(
+        (
+            d.connection,
+            Number(d.max_demand_kw, 1),
+            local(d.at, names.timezone()),
+            Number(d.billed, 1),
+            names.unit(d.unit),
+            Number(d.price, 2),
+            amount(d.amount),
+        )
+        for d in paper.statement.demand
+    )
+    return _table("demand", say(N_("Basic charge by demand or capacity")), columns, rows, (), (), "")
+
+
+# ----------------------------------------------------------------------------------------------------- carbon
+
+
+def carbon(paper: Paper) -> Table:
+    """Lines of the book asked for: CO2 in t, the other gases in kg, CO2e through the GWP set of the pack."""
+    say, names, found = paper.names.say, paper.names, paper.statement
+    columns = (
+        Column(say(N_("scope"))),
+        Column(say(N_("source")), share=1.4),
+        *(Column(*_gas_title(names, gas), numeric=True) for gas in GASES),
+        Column("CO2e", "t", numeric=True),
+        Column(say(N_("of it estimated")), "tCO2e", numeric=True),
+        Column(say(N_("line")), share=1.2),
+    )
+    rows = tuple(
+        (
+            headline(names.scope(c.scope)),
+            names.source(c.account),
+            *(_gas(c.gases.get(gas), gas) for gas in GASES),
+            amount(c.co2e),
+            amount(c.estimated_co2e),
+            account_of(c.reference),
+        )
+        for c in found.carbon
+    )
+    title = say.fill(N_("Carbon, {book}"), book=names.book(found.book))
+    notes = (say(N_("Biogenic CO2 and memo lines stand beside the totals and are not part of them.")),)
+    empty = say(NOTHING_POSTED) if found.book in CARBON_BOOKS else ""
+    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), notes, empty)
+
+
+def _gas_title(names: Names, gas: str) -> tuple[str, str]:
+    return names.commodity(gas), "t" if gas.startswith("CO2") else "kg"
+
+
+def _gas(found: Amount | None, gas: str) -> Cell:
+    if found is None:
+        return NOT_POSTED
+    return amount(found) if gas.startswith("CO2") else kilograms(found)
+
+
+def _carbon_total(paper: Paper) -> tuple[Cell, ...]:
+    counted = [c for c in paper.statement.carbon if c.scope in ("S1", "S2")]
+    if not counted:
+        return ()
+    gases: list[Cell] = []
+    for gas in GASES:
+        held = [c.gases[gas] for c in counted if gas in c.gases]
+        gases.append(_gas(_sum(held), gas) if gas != "CO2b" else "")
+    sums = (amount(_sum([c.co2e for c in counted])), amount(_sum([c.estimated_co2e for c in counted])))
+    return (headline(paper.names.say(N_("total"))), "", *gases, *sums, "")
+
+
+def _sum(amounts: Sequence[Amount | None]) -> Amount | None:
+    """None where one of them is unknown: a total of a part would pass for the whole."""
+    found: Amount | None = None
+    for one in amounts:
+        if one is None:
+            return None
+        found = one if found is None else found + one
+    return found
+
+
+def memo(paper: Paper) -> Table:
+    say, names = paper.names.say, paper.names
+    columns = (
+        Column(say(N_("kind")), share=1),
+        Column(say(N_("instrument")), share=2),
+        Column(say(N_("used")), numeric=True),
+        Column(say(N_("unit"))),
+    )
+    rows = tuple(
+        (headline(names.instrument(m.kind)), m.instrument, amount(m.amount), names.unit(m.amount.unit))
+        for m in paper.statement.memo
+    )
+    return Table("memo", "carbon", say(N_("Green power and certificates used")), columns, rows)
+
+
+# --------------------------------------------------------------------------------------------------- balances
+
+
+def balances(paper: Paper) -> Iterator[Table]:
+    """Opening, movement and closing since January of each account: of energy and cost, then of the book."""
+    yield _balances(paper, paper.physical)
+    if paper.statement.book != paper.physical.book:
+        yield _balances(paper, paper.statement)
+
+
+def _balances(paper: Paper, found: Statement) -> Table:
+    say, names = paper.names.say, paper.names
+    columns = (
+        Column(say(N_("account")), share=1.6),
+        Column(say(N_("commodity")), share=1.3),
+        Column(say(N_("unit"))),
+        *(
+            Column(say(n), numeric=True)
+            for n in (N_("opening"), N_("movement"), N_("of it estimated"), N_("closing"))
+        ),
+        Column(say(N_("line")), share=1.2),
+    )
+    rows = tuple(
+        (
+            headline(names.account(a.account)),
+            formula(names.commodity(a.commodity)),
+            names.unit(a.opening.unit),
+            *map(amount, (a.opening, a.movement, a.estimated, a.closing)),
+            a.account,
+        )
+        for a in found.accounts
+    )
+    title = say.fill(
+        N_("Balances since {first}, {book}"), first=f"{found.month // 100}-01", book=names.book(found.book)
+    )
+    return _table(f"balances_{found.book}", title, columns, rows, (), (), say(NOTHING_POSTED))
+
+
+def _table(
+    key: str,
+    title: str,
+    columns: tuple[Column, ...],
+    rows: tuple[tuple[Cell, ...], ...],
+    total: tuple[Cell, ...],
+    notes: tuple[str, ...],
+    empty: str,
+) -> Table:
+    """A table of sheet "lines"; without rows it has no total and no notes."""
+    return Table(key, "lines", title, columns, rows, total if rows else (), notes if rows else (), empty)

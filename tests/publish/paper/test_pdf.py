@@ -1,0 +1,230 @@
+"""A printed statement says everything that the account says, can be read anywhere, and is the same every time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ctypes import create_string_buffer
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pypdfium2
+import pytest
+from pypdfium2 import raw
+from scipy.spatial import cKDTree
+
+from lujin.accounts import Amount
+from lujin.language import Language
+from lujin.publish.letterhead import Code, Letterhead, Paper
+from lujin.publish.numbers import month_text
+from lujin.publish.pdf import pdf
+
+from .conftest import MONTH, Papers, amounts, crowded, gases_kg, pages_of, printed
+
+EDGE_MM = 8  # nothing is printed nearer to the edge of the sheet
+
+
+def text_of(made: bytes) -> str:
+    return "\n".join(pages_of(made))
+
+
+def numbers_in(text: str) -> set[str]:
+    return set(re.findall(r"−?[\d,]+(?:\.\d+)?", text))
+
+
+@pytest.mark.parametrize("book", ["location", "market", "regulatory", "physical"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_number_of_the_statement_stands_on_the_paper(paper: Papers, language: Language, book: str) -> None:
+    asked = paper(language, book)
+    made, problems = pdf(asked)
+    found = asked.statement
+    gases = {amount for line in found.carbon for gas, amount in line.gases.items() if not gas.startswith("CO2")}
+    gases |= {amount for line in found.carbon for amount in line.estimated.values()}
+    wanted = {printed(amount) for part in (found, asked.physical.accounts) for amount in amounts(part)}
+    wanted -= {printed(amount) for amount in gases}
+    assert len(wanted) > 15
+    assert wanted | set(gases_kg(found)) <= numbers_in(text_of(made))
+    assert problems == ()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_names_lines_factors_and_codes_stand_on_the_paper(paper: Papers, language: Language) -> None:
+    asked = paper(language)
+    text = text_of(pdf(asked)[0])
+    flat = re.sub(r"\s", "", text)
+    found = asked.statement
+    told = [
+        asked.names.say.name(found.name_zh, found.name_en),
+        asked.names.park(),
+        *(m.meter for m in found.meters),
+    ]
+    told += [asked.names.reference_source(factor.source) for factor in found.factors] + [
+        code.text for code in asked.letterhead.codes
+    ]
+    told += [line.reference.split(":", 3)[-1] for line in found.carbon]
+    assert [name for name in told if re.sub(r"\s", "", name) not in flat] == []
+    assert len(asked.letterhead.codes) == 4
+    assert text.count("* ") >= len(found.unverified)
+
+
+def fonts_of(document: Any) -> Iterator[tuple[str, bool]]:
+    """Name of the font of every piece of text, and whether it is in the file."""
+    for page in document:
+        for piece in page.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT]):
+            font = raw.FPDFTextObj_GetFont(piece)
+            name = create_string_buffer(200)
+            raw.FPDFFont_GetBaseFontName(font, name, 200)
+            yield name.value.decode(), raw.FPDFFont_GetIsEmbedded(font) == 1
+
+
+def test_fonts_are_embedded_and_the_file_is_for_archives(paper: Papers) -> None:
+    made = pdf(paper("zh"))[0]
+    with pypdfium2.PdfDocument(made) as document:
+        fonts = set(fonts_of(document))
+    names = {name.partition("+")[2] or name for name, _ in fonts}
+    assert {"LujinSansSC-Regular", "LujinSansSC-Bold"} <= names and all("LujinSans" in name for name in names)
+    assert all(embedded for _, embedded in fonts)
+    assert re.search(rb"pdfaid:part>2<", made) and re.search(rb"pdfuaid:part>1<", made)
+
+
+def test_the_same_account_gives_the_same_bytes_and_its_own_date(paper: Papers) -> None:
+    asked = paper()
+    made = pdf(asked)[0]
+    assert made == pdf(paper())[0]
+    with pypdfium2.PdfDocument(made) as document:
+        described = document.get_metadata_dict()
+    assert asked.issued_at is not None
+    assert described["CreationDate"].startswith(f"D:{asked.issued_at:%Y%m%d%H%M%S}")
+    assert asked.names.park() in described["Author"]
+
+
+def test_each_page_has_its_number_and_the_short_code(paper: Papers) -> None:
+    pages = pages_of(pdf(paper("en"))[0])
+    for number, page in enumerate(pages, 1):
+        assert f"page {number} of {len(pages)}" in page
+        assert re.search(r"code( [0-9A-F]{4}){4}", page)
+
+
+def test_one_changed_code_changes_the_short_code(paper: Papers) -> None:
+    asked = paper()
+    first, *others = asked.letterhead.codes
+    changed = replace(asked.letterhead, codes=(Code(first.name, "0" * 64, first.book), *others))
+    found = [
+        re.search(r"code((?: [0-9A-F]{4}){4})", text_of(pdf(p)[0]))
+        for p in (asked, replace(asked, letterhead=changed))
+    ]
+    assert found[0] is not None and found[1] is not None and found[0][1] != found[1][1]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("", "unknown"), ("open", "may still change"), ("verified", "verified")]
+)
+def test_the_state_of_the_period_is_said(paper: Papers, state: Any, said: str) -> None:
+    asked = paper("en")
+    asked = replace(asked, letterhead=replace(asked.letterhead, period=state))
+    line = next(line for line in text_of(pdf(asked)[0]).splitlines() if "State of the period" in line)
+    assert said in line
+
+
+# ------------------------------------------------------------------------------------------ what is missing
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_is_unknown_is_said_and_never_a_zero(paper: Papers, language: Language) -> None:
+    asked = paper(language, month=203001, head=Letterhead())
+    text = text_of(pdf(asked)[0])
+    say = asked.names.say
+    assert asked.statement.status == "not_posted"
+    assert say("Nothing is posted for this month and book.") in text
+    assert say("No verification code is available for this statement.") in text
+    assert text.count(say("not available")) >= 4
+    assert {"0.000", "0.00", "0.0"} & numbers_in(text) == set()
+
+
+def test_co2e_without_a_gwp_set_is_not_available_and_co2_stands_for_it(paper: Papers) -> None:
+    asked = paper("en")
+    books = tuple(replace(b, gwp="", scope1_co2e=None, scope2_co2e=None, co2e=None) for b in asked.statement.books)
+    carbon = tuple(replace(c, co2e=None, estimated_co2e=None) for c in asked.statement.carbon)
+    text = text_of(pdf(replace(asked, statement=replace(asked.statement, books=books, carbon=carbon)))[0])
+    assert "CO₂ alone" in text
+    assert text.count("n/a") >= 3 * len(books) + 2 * len(carbon)
+
+
+def test_a_month_that_is_not_wholly_measured_is_marked_beside_the_chart(paper: Papers) -> None:
+    asked = paper("en")
+    *before, own = asked.letterhead.history
+    known = replace(own, measured=0.9321)
+    text = text_of(pdf(replace(asked, letterhead=replace(asked.letterhead, history=(*before, known))))[0])
+    assert f"{MONTH % 100}*" in text
+    assert f"{month_text(MONTH)} 93.2 %" in text
+
+
+def test_uncertainty_is_printed_as_it_was_told(paper: Papers) -> None:
+    asked = paper("en")
+    head = replace(asked.letterhead, uncertainty=("scope 2: ± 5.1 % (k = 2)", "1. grid factor ≤ 4.9 %"))
+    text = text_of(pdf(replace(asked, letterhead=head))[0])
+    assert all(line in text for line in head.uncertainty)
+
+
+# --------------------------------------------------------------------------------------------- what is hard
+
+
+def test_a_character_that_no_font_has_is_named_and_stands_as_its_code_point(paper: Papers) -> None:
+    asked = paper("zh")
+    asked = replace(asked, statement=replace(asked.statement, name_zh="𠮷野家😀有限公司"))
+    made, (problem,) = pdf(asked)
+    assert problem.severity == "warning"
+    assert "𠮷 U+20BB7" in problem.text() and "😀 U+1F600" in problem.text()
+    assert "[U+20BB7]野家[U+1F600]有限公司" in text_of(made)
+
+
+def test_characters_of_typst_and_of_control_are_plain_text(paper: Papers) -> None:
+    asked = paper("en")
+    name = '#panic("x") *bold* $x^2$ \\ @ref <a> "q" // no comment'
+    asked = replace(asked, statement=replace(asked.statement, name_en=name + "\x00\x07\n"))
+    assert name in text_of(pdf(asked)[0])
+
+
+def boxes(page: Any) -> np.ndarray:
+    """Left, bottom, right, top [pt] of every visible character."""
+    text = page.get_textpage()
+    found = [
+        text.get_charbox(i) for i in range(text.count_chars()) if text.get_text_range(i, 1).strip("\u200b \r\n")
+    ]
+    return np.array(found).reshape(-1, 4)
+
+
+def overlaps(found: np.ndarray) -> int:
+    """Pairs of characters of which one covers more than a third of the other. Near ones alone can: [pt] 20."""
+    pairs = cKDTree((found[:, :2] + found[:, 2:]) / 2).query_pairs(20, output_type="ndarray")
+    one, other = found[pairs[:, 0]], found[pairs[:, 1]]
+    size = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    shared = np.where((size > 0).all(axis=1), size.prod(axis=1), 0)
+    least = np.minimum((one[:, 2:] - one[:, :2]).prod(axis=1), (other[:, 2:] - other[:, :2]).prod(axis=1))
+    return int((shared > least / 3).sum())
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("full", [False, True], ids=["usual", "crowded"])
+def test_nothing_is_cut_off_and_nothing_overlaps(paper: Papers, language: Language, full: bool) -> None:
+    asked: Paper = crowded(paper(language)) if full else paper(language)
+    document = pypdfium2.PdfDocument(pdf(asked)[0])
+    assert len(document) > (10 if full else 2)
+    for page in list(document)[:5]:
+        width, height = page.get_size()
+        found, edge = boxes(page), EDGE_MM / 25.4 * 72
+        assert found[:, :2].min() >= edge
+        assert (found[:, 2:].max(axis=0) <= np.array([width, height]) - edge).all()
+        assert overlaps(found) == 0
+    document.close()
+
+
+def test_two_hundred_lines_stand_on_pages_that_repeat_their_heading(paper: Papers) -> None:
+    asked = crowded(paper("en"))
+    asked = replace(asked, statement=replace(asked.statement, meters=()))
+    pages = pages_of(pdf(asked)[0])
+    text = "".join(pages)
+    wanted = {printed(Amount(a.opening.base, "mg")) for a in asked.statement.accounts}
+    assert len(wanted) > 1 and wanted <= numbers_in(text)
+    assert sum("Opening" in page for page in pages) > 3
