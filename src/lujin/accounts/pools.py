@@ -92,14 +92,13 @@ class PoolGraph:
     def carrier(self, row: int) -> Carrier:
         return self.park.carriers[self.subjects[row].carrier]
 
-    def made_at(self, node: str) -> tuple[int, ...]:
-        """Pools of what the node makes."""
-        return tuple(i for i, p in enumerate(self.pools) if p.node == node and self.roles[i] == "made")
-
-    @property
-    def makers(self) -> tuple[str, ...]:
-        """Nodes that make something, in order."""
-        return tuple(sorted({p.node for p, role in zip(self.pools, self.roles, strict=True) if role == "made"}))
+    def made(self) -> Mapping[str, tuple[int, ...]]:
+        """Node that makes something → the pools of what it makes, in order."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for i, (pool, role) in enumerate(zip(self.pools, self.roles, strict=True)):
+            if role == "made":
+                found[pool.node].append(i)
+        return {node: tuple(found[node]) for node in sorted(found)}
 
 
 def statuses(park: Park, subjects: Sequence[Subject], at: datetime) -> Mapping[int, str]:
@@ -279,20 +278,25 @@ def quantities(
             drawn, left = stocks[pool]
             part = np.divide(left, drawn, out=np.zeros(steps), where=drawn > 0)
             final[pool] = np.where(drawn > 0, leaving[pool] * part, left)
-        elif role == "work":
-            final[pool] = _final(graph, pool, edge)
+    _keep_rest(graph, edge, final)
     throughput = final.copy()
     np.add.at(throughput, [item.source for item in graph.edges], edge)
     return Quantities(edge, final, throughput, excess, negative)
 
 
-def _final(graph: PoolGraph, pool: int, edge: Floats) -> Floats:
+def _keep_rest(graph: PoolGraph, edge: Floats, final: Floats) -> None:
     """What a node's work keeps for itself: all that no product carries; nothing where only products are made."""
-    made = [e for e, item in enumerate(graph.edges) if item.source == pool and item.row < 0]
-    rest: Floats = 1.0 - edge[made].sum(axis=0) if made else np.ones(edge.shape[1])
-    if made and graph.kind(pool) not in ACCOUNT_HOLDERS:
-        return np.zeros(edge.shape[1])
-    return np.where(rest > 1e-12, rest, 0.0)
+    products: dict[int, list[int]] = defaultdict(list)
+    for e, item in enumerate(graph.edges):
+        if item.row < 0 and graph.roles[item.source] == "work":
+            products[item.source].append(e)
+    for pool, role in enumerate(graph.roles):
+        if role == "work" and pool not in products:
+            final[pool] = 1.0
+    for pool, made in products.items():
+        if graph.kind(pool) in ACCOUNT_HOLDERS:
+            rest = 1.0 - edge[made].sum(axis=0)
+            final[pool] = np.where(rest > 1e-12, rest, 0.0)
 
 
 def unfed(graph: PoolGraph, amounts: NDArray[np.int64]) -> set[str]:

@@ -155,11 +155,12 @@ def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) 
     """
     found = dict(reasons)
     if passes_on(park):
-        joined = components(park)
+        joined, first = components(park), dict[frozenset[str], str]()
         for enterprise in sorted(reasons):
-            for neighbour in joined[enterprise]:
-                if neighbour in known:
-                    found.setdefault(neighbour, reasons[enterprise])
+            first.setdefault(joined[enterprise], reasons[enterprise])
+        for neighbours, reason in first.items():
+            for neighbour in neighbours & frozenset(known):
+                found.setdefault(neighbour, reason)
     return found
 
 
