@@ -38,7 +38,7 @@ def own_factors(poster: Poster, pack: Pack) -> Intensity:
     counted as zero that is not known.
     """
     flows = poster.flows
-    graph = pool_graph(flows.park, flows.subjects, flows.energy.grid.slot_start(0))
+    graph = pool_graph(flows.park, flows.subjects, flows.energy.grid)
     amounts = flows.days.total.sum(axis=1, dtype=np.int64)[:, None]
     # Choices of their own: what some book missed before must be missed here again
     asked = replace(poster, choices=Choices(poster.choices.resolve, poster.choices.days, flows.park.factor_date))

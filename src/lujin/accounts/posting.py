@@ -115,9 +115,9 @@ def methods_compared(
     kept = books_of(park)
     if "embodied" not in kept:
         return None
-    settled = settle(park, energy, class_uncertainty(park)).least
-    poster = poster_of(park, settled, resolve, with_neighbours(park, [enterprise]))
-    return method_range(poster, kept["embodied"], opening, enterprise, gwp)
+    settled = settle(park, energy, class_uncertainty(park))
+    poster = poster_of(park, settled.least, resolve, with_neighbours(park, [enterprise]))
+    return method_range(poster, kept["embodied"], opening, enterprise, gwp, _disputed(settled))
 
 
 def _asks_own(pack: Pack) -> bool:
