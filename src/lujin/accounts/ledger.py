@@ -360,16 +360,21 @@ _CARRIED = ("WIP", "STK")
 
 
 def carried(
-    connection: Connection, month: int, enterprises: Collection[str], as_of: datetime | None = None
+    connection: Connection,
+    month: int,
+    enterprises: Collection[str],
+    as_of: datetime | None = None,
+    since: int = 0,
 ) -> dict[str, dict[tuple[str, str], int]]:
     """Work in progress and stocks of book ``embodied`` at the start of a month (期初结转): per enterprise, balance
-    by (account without enterprise, commodity), zeros left away.
+    by (account without enterprise, commodity), zeros left away. With ``since`` only what months from that one on
+    added to it.
     """
     if not enterprises:
         return {}
     columns = (entry.c.enterprise, line_key.c.debit, line_key.c.credit, line_key.c.commodity)
     chosen = sa.select(*columns, sa.func.sum(line.c.amount)).where(entry.c.book == "embodied")
-    chosen = chosen.where(entry.c.month < month)
+    chosen = chosen.where(entry.c.month >= since, entry.c.month < month)
     if len(enterprises) <= _FEW:
         chosen = chosen.where(entry.c.enterprise.in_(sorted(enterprises)))
     if as_of is not None:

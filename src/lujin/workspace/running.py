@@ -329,7 +329,7 @@ def post_month(
     if "embodied" not in workspace.park.packs:
         holders = frozenset()
     with writing(workspace.engine) as connection:
-        before = carried(connection, after, holders)
+        before = carried(connection, after, holders, since=work.month)
         resolve = PinnedResolve.for_month(connection, work.month, reference, restate=renew)
         opening = carried(connection, work.month, holders)
         year = year_to_date(connection, workspace.park, work.month, work.enterprises)
@@ -351,7 +351,7 @@ def post_month(
         resolve.record(connection, work.month, now)
         record_completeness(connection, work.month, energy.completeness, known, now)
         record_charges(connection, work.month, work.enterprises, lines.charges, known, now)
-        now_carried = carried(connection, after, holders)
+        now_carried = carried(connection, after, holders, since=work.month)
         if seal is not None:
             seal(connection, resolve)
     moved = frozenset(e for e in holders if before.get(e) != now_carried.get(e))
