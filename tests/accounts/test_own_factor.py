@@ -89,3 +89,13 @@ def test_two_meters_that_disagree_do_not_deliver_twice(sketch):
     lines = month_lines(made.park, energy, REFERENCE, uncertainty=lambda _: Fraction(0)).lines
     burned = net(lines, "OP/S1/natural_gas")
     assert net(lines, "B/S2/heat") == pytest.approx(burned * 1000 / 1600, abs=1)
+
+
+def test_water_feeds_no_boiler(sketch):
+    """What a boiler burns is not described: its steam has no factor, whatever water is metered."""
+    made = sketch(packs={**PACKS, "embodied": "embodied@1"}).node("K", "boiler", "OP")
+    made.flow("K", "A", made.in_month(1000), "steam").flow("GAS", "K", made.in_month(10**6), "water")
+    posted = made.flow("A", "K", made.in_month(10), "condensate").post()
+    said = [p.text() for p in posted.problems if p.severity == "error"]
+    assert any(text.startswith("K gave energy though nothing is known to have gone in") for text in said)
+    assert any("its own factor is not known, these lines are not posted (location)" in text for text in said)

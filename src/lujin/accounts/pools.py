@@ -34,6 +34,8 @@ PARK_EDGE = -1  # as a pool's place: outside the fence
 MAKERS = frozenset({"pv", "wind", "boiler", "chp", "process"})
 _NO_CARBON = frozenset({"waste", "by_product", "captured_co2"})
 _ENERGY = frozenset({"electricity", "heat"})
+_BURNERS = frozenset({"boiler", "chp"})
+_NO_FEED = frozenset({"condensate", "compressed_air"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -332,9 +334,19 @@ def _keep_rest(graph: PoolGraph, edge: Floats, final: Floats) -> None:
 
 
 def unfed(graph: PoolGraph, amounts: NDArray[np.int64]) -> set[str]:
-    """Plants that gave something though nothing went in: what they burn is not described, or not measured."""
+    """Plants that gave something though nothing went in: what they burn is not described, or not measured. Water
+    and returned condensate feed no boiler.
+    """
     moved = [s for s, row in zip(graph.subjects, amounts, strict=True) if (row > 0).any()]
-    fed, giving = {s.target for s in moved}, {s.source for s in moved}
+    nodes, carriers = graph.park.nodes, graph.park.carriers
+    fed = {
+        s.target
+        for s in moved
+        if nodes[s.target].kind not in _BURNERS
+        or carriers[s.carrier].biogenic
+        or (_is_energy(carriers[s.carrier]) and s.carrier not in _NO_FEED)
+    }
+    giving = {s.source for s in moved}
     return {n for n in giving - fed if graph.park.nodes[n].kind in MAKERS - RENEWABLE}
 
 
