@@ -1,6 +1,7 @@
 """Two meters on one pipe: the mean within uncertainty, a dispute beyond it, nothing from nothing."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from math import isqrt
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lujin.accounts.checks import Check, Metered
 from lujin.accounts.posting import month_lines
 from lujin.accounts.settle import class_uncertainty, settle
 from lujin.accounts.subjects import SubjectSum
 from lujin.park.calendar import month_grid
 from lujin.park.carriers import CARRIERS
-from lujin.park.model import Flow, Meter, Node, Park, Transfer
+from lujin.park.model import Claim, Flow, Instrument, Meter, Node, Park, Price, Transfer
 from lujin.readings.flags import Flag
 from lujin.reference import Reference, load_reference
 from lujin.workspace.plan import enterprises_of_meters
@@ -232,3 +234,66 @@ def test_book_embodied_passes_on_the_smaller_quantity_and_holds_the_rest_in_susp
     assert net("S/OWN/S") == pytest.approx(whole * 3000 / 4000, abs=2)
     assert net("S/SUSPENSE/F") + net("S/OWN/S") + net("B/OWN/B") == whole
     assert net("S/WIP/S/electricity") == net("S/DUE/B") + net("B/DUE/S") == 0
+
+
+def disputed(sketch, source, target, carrier, own, other, **nodes):
+    """A sketch, with the energy of its one flow ``source`` > ``target`` in dispute."""
+    made = sketch(packs={**PACKS, "market": "ghgp-market-hourly@1"})
+    for node, (kind, owner) in nodes.items():
+        made.node(node, kind, owner)
+    made.flow(source, target, made.in_month(own), carrier)
+    every = np.ones(made.grid.slots, dtype=np.bool_)
+    sides = [(Metered(name, made.in_month(n), every, every),) for name, n in (("M", own), ("N", other))]
+    check = Check(0, next(iter(made.park.flows)), *sides)
+    return made, replace(made.energy, checks=(check,))
+
+
+def post_disputed(described, energy):
+    return month_lines(described, energy, REFERENCE, uncertainty=lambda _: Fraction(0)).lines
+
+
+def summed(lines, account, commodity):
+    chosen = lines.filter(pl.col("commodity") == commodity)
+    debit = chosen.filter(pl.col("debit") == account)["amount"].sum()
+    return debit - chosen.filter(pl.col("credit") == account)["amount"].sum()
+
+
+def test_in_dispute_the_buyer_pays_for_the_larger_and_the_seller_earns_the_smaller_quantity_once(sketch):
+    made, energy = disputed(sketch, "A", "B", "steam", 10**6, 6 * 10**5)
+    price = Price(carrier="steam", value=Decimal(100), unit="CNY/GJ")
+    lines = post_disputed(replace(made.park, prices=(price,)), energy)
+    assert summed(lines, "B/COST/steam", "CNY") == 100_00
+    assert summed(lines, "A/COST/steam_sold", "CNY") == -60_00
+
+
+def test_power_in_dispute_is_billed_once_with_one_demand(sketch):
+    usual = {"zone": "珠三角", "customer_class": "工商业两部制", "voltage": "1-10(20)kV", "basis": "demand"}
+
+    def billed(other):
+        made = sketch(month=202503, factor_date=None).connection("C", "B", **usual)
+        made.flow("A", "B", made.in_month(10**6), connection="C")
+        every = np.ones(made.grid.slots, dtype=np.bool_)
+        sides = [(Metered(name, made.in_month(n), every, every),) for name, n in (("M", 10**6), ("N", other))]
+        energy = replace(made.energy, checks=(Check(0, next(iter(made.park.flows)), *sides),))
+        return month_lines(made.park, energy, REFERENCE, uncertainty=lambda _: Fraction(0))
+
+    agreed, disputed = billed(10**6), billed(6 * 10**5)
+    assert [c.max_demand_kw for c in disputed.charges] == [c.max_demand_kw for c in agreed.charges] == [4000]
+    assert summed(disputed.lines, "B/COST/demand_charge", "CNY") == 4000 * 36_10
+    assert summed(disputed.lines, "B/COST/electricity", "CNY") == summed(agreed.lines, "B/COST/electricity", "CNY")
+
+
+def test_a_carbonate_in_dispute_is_decomposed_once(sketch):
+    made, energy = disputed(sketch, "A", "KILN", "limestone", 10**9, 6 * 10**8, KILN=("process", "B"))
+    location = post_disputed(made.park, energy).filter(pl.col("book") == "location")
+    agreed = made.post().lines.filter(pl.col("book") == "location")
+    assert summed(location, "B/S1/limestone", "CO2f") == summed(agreed, "B/S1/limestone", "CO2f") > 0
+
+
+def test_a_device_whose_delivery_is_in_dispute_generated_once(sketch):
+    made, energy = disputed(sketch, "PV", "A", "electricity", 10**6, 9 * 10**5, PV=("pv", "B"))
+    facts = {"kind": "certificate", "energy_mwh": Decimal("1.6"), "device": "PV"}
+    claim = Claim(instrument="I", enterprise="A", month=202407, energy_mwh=Decimal("1.6"))
+    described = replace(made.park, instruments={"I": Instrument(id="I", **facts)}, claims=(claim,))
+    posted = month_lines(described, energy, REFERENCE, uncertainty=lambda _: Fraction(0))
+    assert any("it generated 0.9 MWh in the month: none is matched" in p.text() for p in posted.problems)

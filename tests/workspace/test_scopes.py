@@ -75,6 +75,23 @@ def test_december_settles_the_year_and_settles_it_again_after_a_late_month(site:
     park.verified()
 
 
+def test_a_closed_december_waits_where_an_earlier_month_of_its_year_changed(site: Make) -> None:
+    park = annual(site)
+    readings = register("M1", OCTOBER, JANUARY, step=SIX_HOURS)
+    late = [r for r in readings if r.time < OCTOBER + timedelta(days=5)]
+    park.take([r for r in readings if r not in late])
+    park.run()
+    park.later(minutes=1).open().close([202512], "October is known in part")
+    park.take(late)
+    (held,) = park.run().held
+    assert (held.month, dict(held.reasons)) == (202512, {"E1": "carried"})
+    assert park.run().held == (held,), "it is not forgotten"
+    report = park.later(minutes=1).open().restate([202512], "October came late")
+    assert [event.month for event in report.restated] == [202512] and not park.run().held
+    assert used(park, 202510, 202511, 202512) == 150
+    park.verified()
+
+
 def test_the_park_as_one_enterprise_is_shown_with_what_it_eliminates(site: Make) -> None:
     text = text_of(2).replace("ghgp-location@1", "ghgp-location@2")
     text = text.replace('source = "GRID"\ntarget = "E2"\nconnection = "C2"', 'source = "PVBUS"\ntarget = "E2"')

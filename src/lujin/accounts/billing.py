@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lujin.accounts.apportion import largest_remainder
 from lujin.accounts.flows import Leg, Split
 from lujin.accounts.poster import Poster
-from lujin.accounts.subjects import Subject
+from lujin.accounts.subjects import Side, Subject
 from lujin.reference import Row
 
 
@@ -20,7 +20,8 @@ from lujin.reference import Row
 class Bill:
     """Who pays whom for what. A party is an enterprise, or a node outside the park.
 
-    ``item`` names the payer's cost account, ``income`` the payee's.
+    ``item`` names the payer's cost account, ``income`` the payee's. ``side``: the one party that the amount
+    speaks for, where the two have not agreed on what was delivered.
     """
 
     payer: str
@@ -28,6 +29,7 @@ class Bill:
     subject: Subject
     item: str
     income: str
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ def pay(poster: Poster, bill: Bill, cost: Split, rule_id: str, rows: Sequence[Ro
     """The payer's line and, where the payee has an account in the park, the payee's. ``cost``: one amount."""
     last = len(poster.out.days) - 1
     month = cost.map(lambda a: np.broadcast_to(a.reshape(1, 1), (1, last + 1)))
-    for enterprise, inward, partner, item in (
-        (bill.payer, True, bill.payee, bill.item),
-        (bill.payee, False, bill.payer, bill.income),
-    ):
-        if enterprise in poster.wanted:
+    parties: tuple[tuple[Side, str, str, str], ...] = (
+        ("buyer", bill.payer, bill.payee, bill.item),
+        ("seller", bill.payee, bill.payer, bill.income),
+    )
+    for side, enterprise, partner, item in parties:
+        if enterprise in poster.wanted and bill.side in (None, side):
             poster.post(
-                [Leg(0, enterprise, inward, f"DUE/{partner}", bill.subject)],
+                [Leg(0, enterprise, side == "buyer", f"DUE/{partner}", bill.subject)],
                 month,
                 account=f"COST/{item}",
                 book="physical",

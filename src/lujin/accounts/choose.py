@@ -143,6 +143,10 @@ class Choices:
         ]
         return found
 
+    def lacking(self) -> frozenset[str]:
+        """Carriers of which lines are not posted on some day."""
+        return frozenset(carrier for (carrier, _), entry in self._missing.items() if entry.enterprises)
+
     def unverified(self) -> tuple[Row, ...]:
         return tuple(row for _, row in sorted(self.used.items()) if row.confidence != "verified")
 

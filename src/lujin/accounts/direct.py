@@ -142,7 +142,7 @@ def post_process(poster: Poster, rules: ProcessRules, book: Book) -> None:
     for row, subject in enumerate(flows.subjects):
         owner = park.owner(subject.target)
         entering = park.nodes[subject.target].kind in DECOMPOSING and park.carriers[subject.carrier].process
-        if entering and owner in poster.wanted:
+        if entering and owner in poster.wanted and flows.energy.sides.get(row) != "seller":
             by_carrier[subject.carrier].append(Leg(row, owner, True, "", subject))
     poster.problems.extend(_undecomposed(poster))
     for carrier_id, legs in by_carrier.items():

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +187,7 @@ def embodied_month(
 ) -> EmbodiedMonth:
     """Solve the month of the whole graph that ``poster.flows`` describes."""
     flows, gaps = poster.flows, disputed or {}
-    graph = pool_graph(flows.park, flows.subjects, _start(poster))
+    graph = pool_graph(flows.park, flows.subjects, flows.energy.grid)
     graph = with_disputes(graph, {row: flow for row, (flow, _) in gaps.items()})
     amounts = flows.days.total.sum(axis=1, dtype=np.int64)[:, None]
     shares = product_shares(graph, amounts, fuel_energy(poster, pack.fuel, graph, amounts))
@@ -236,10 +235,6 @@ def _entered(graph: PoolGraph, sources: Iterable[Source]) -> tuple[Integers, Flo
             carbon[source.pool, column] += source.measured.sum() + source.estimated.sum()
             guessed[source.pool, column] += source.estimated.sum()
     return carbon, guessed
-
-
-def _start(poster: Poster) -> datetime:
-    return poster.flows.energy.grid.slot_start(0)
 
 
 def _stocks(
@@ -315,6 +310,13 @@ def _found(graph: PoolGraph, moved: Quantities, amounts: Integers) -> Iterable[P
                 N_("compare the meters around it with: lujin balance PARK"),
                 severity="warning",
             )
+    if graph.restated:
+        yield Problem(
+            N_("{names}: what is stated changes within the month; what held first counts for all of it"),
+            {"names": ", ".join(graph.restated)},
+            N_("let such a change begin with a month where it matters"),
+            severity="warning",
+        )
     if graph.unstated:
         labels = sorted({graph.subjects[row].label for row in graph.unstated if amounts[row, 0]})
         if labels:

@@ -37,8 +37,7 @@ def product_shares(
     found = Shares({}, {})
     steps = amounts.shape[1]
     given = _given(graph, np.maximum(amounts, 0))
-    for node in graph.makers:
-        pools = graph.made_at(node)
+    for node, pools in graph.made().items():
         making = [pool for pool in pools if given[pool].any()]
         found.parts.update({pool: np.zeros(steps) for pool in pools})
         found.rules.update(dict.fromkeys(pools, "pass_on@1"))

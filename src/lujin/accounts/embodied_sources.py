@@ -217,31 +217,26 @@ def stored_co2(poster: Poster, graph: PoolGraph) -> list[Source]:
     Any other fate leaves it with the emitter (EU MRR 2018/2066 article 49): it is only a memo.
     """
     place = {pool: i for i, pool in enumerate(graph.pools)}
-    facts = {t.flow: t for t in graph.park.transfers if t.status == "captured_co2"}
     found = []
-    for flow_id, fact in sorted(facts.items()):
-        flow = graph.park.flows[flow_id]
-        for row, s in enumerate(graph.subjects):
-            if (s.source, s.target, s.carrier) != (flow.source, flow.target, flow.carrier):
-                continue
-            pool = place.get(Pool(s.source))
-            split: Split = poster.flows.days.at(row)
-            if pool is None or not split.total.any():
-                continue
-            permanent = fact.fate in ("mineral_binding", "geological_storage")
-            found.append(
-                Source(
-                    pool,
-                    f"STORED/{fact.fate}" if permanent else f"MEMO/captured/{fact.fate or 'unknown'}",
-                    "CO2b" if fact.origin == "biogenic" else "CO2f",
-                    "captured_co2@1",
-                    "",
-                    row,
-                    -split.measured * _MG_PER_G,
-                    -split.estimated * _MG_PER_G,
-                    -float(_MG_PER_G),
-                )
+    for row, fact in sorted(graph.stated.items(), key=lambda item: graph.subjects[item[0]]):
+        pool = place.get(Pool(graph.subjects[row].source))
+        split: Split = poster.flows.days.at(row)
+        if fact.status != "captured_co2" or pool is None or not split.total.any():
+            continue
+        permanent = fact.fate in ("mineral_binding", "geological_storage")
+        found.append(
+            Source(
+                pool,
+                f"STORED/{fact.fate}" if permanent else f"MEMO/captured/{fact.fate or 'unknown'}",
+                "CO2b" if fact.origin == "biogenic" else "CO2f",
+                "captured_co2@1",
+                "",
+                row,
+                -split.measured * _MG_PER_G,
+                -split.estimated * _MG_PER_G,
+                -float(_MG_PER_G),
             )
+        )
     return found
 
 

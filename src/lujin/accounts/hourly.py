@@ -65,7 +65,7 @@ class HourlyTrace:
 def hourly_trace(poster: Poster, pack: Pack, before: TraceState) -> HourlyTrace:
     """Trace the month of ``poster`` by hour, all enterprises. InputError: a loop that lets nothing out."""
     grid = poster.flows.energy.grid
-    graph = pool_graph(poster.flows.park, poster.flows.subjects, grid.slot_start(0))
+    graph = pool_graph(poster.flows.park, poster.flows.subjects, grid)
     amounts = np.add.reduceat(
         np.maximum(poster.flows.energy.total, 0), np.arange(0, grid.slots, SLOTS), axis=1, dtype=np.int64
     )

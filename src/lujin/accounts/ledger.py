@@ -190,6 +190,7 @@ def post(
     if versions:
         lines = delta(lines, net(connection, month, enterprises))
     sheet = _sheet(lines)
+    packs = {**_packs_before(connection, month, {item.side[1] for item in sheet.entries} - packs.keys()), **packs}
     headers: list[dict[str, str | int]] = [
         {
             "enterprise": item.side[0],
@@ -260,6 +261,14 @@ def _versions(
         .group_by(entry.c.enterprise, entry.c.book)
     )
     return {(enterprise, book): version for enterprise, book, version in rows if enterprise in wanted}
+
+
+def _packs_before(connection: Connection, month: int, books: Collection[str]) -> dict[str, str]:
+    """Packs with which books were posted that the park no longer keeps, so that they are reversed."""
+    if not books:
+        return {}
+    chosen = sa.select(entry.c.book, entry.c.pack).where(entry.c.month == month, entry.c.book.in_(sorted(books)))
+    return {book: pack for book, pack in connection.execute(chosen.order_by(entry.c.number))}
 
 
 def _sheet(lines: pl.DataFrame) -> _Sheet:

@@ -86,7 +86,9 @@ class Hourly:
         rows = [
             row
             for row, s in enumerate(flows.subjects)
-            if (s.source, s.target, s.carrier, s.connection) in ends and s.carrier == "electricity"
+            if (s.source, s.target, s.carrier, s.connection) in ends
+            and s.carrier == "electricity"
+            and flows.energy.sides.get(row) != "buyer"
         ]
         return np.maximum(_by_hour(flows.energy.total[rows]).sum(axis=0), 0) if rows else None
 

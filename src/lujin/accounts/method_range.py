@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lujin.accounts.amounts import Amount, GwpSet
-from lujin.accounts.embodied import GASES, EmbodiedMonth, Opening, embodied_month
+from lujin.accounts.embodied import GASES, Disputed, EmbodiedMonth, Opening, embodied_month
 from lujin.accounts.embodied_shares import stated
 from lujin.accounts.joint import METHODS
 from lujin.accounts.pack import Pack
@@ -32,7 +32,9 @@ class MethodRange(Part):
         return min(every, key=lambda a: a.base), max(every, key=lambda a: a.base)
 
 
-def method_range(poster: Poster, pack: Pack, opening: Opening, enterprise: str, gwp: GwpSet) -> MethodRange | None:
+def method_range(
+    poster: Poster, pack: Pack, opening: Opening, enterprise: str, gwp: GwpSet, disputed: Disputed | None = None
+) -> MethodRange | None:
     """Solve the month again with every formula whose values are stated. None: no plant here shares its carbon.
 
     ``poster``: of all who are joined with the enterprise. All plants take the formula at once; one whose values
@@ -47,10 +49,10 @@ def method_range(poster: Poster, pack: Pack, opening: Opening, enterprise: str, 
         changed = [_with(joint, method) for joint in joints]
         if method != "declared@1" and changed != joints:
             rest = [j for j in park.joints if j.method == "declared@1"]
-            month = _solved(poster, pack, opening, replace(park, joints=(*rest, *changed)))
+            month = _solved(poster, pack, opening, replace(park, joints=(*rest, *changed)), disputed)
             if not any(problem.severity == "error" for problem in month.problems):
                 found[method] = _final(month, enterprise, gwp)
-    return MethodRange(_final(_solved(poster, pack, opening, park), enterprise, gwp), found)
+    return MethodRange(_final(_solved(poster, pack, opening, park, disputed), enterprise, gwp), found)
 
 
 def _with(joint: Joint, method: str) -> Joint:
@@ -63,8 +65,10 @@ def _with(joint: Joint, method: str) -> Joint:
     return replace(joint, method=method) if known else joint  # type: ignore[arg-type]  # an id of METHODS
 
 
-def _solved(poster: Poster, pack: Pack, opening: Opening, park: Park) -> EmbodiedMonth:
-    return embodied_month(replace(poster, flows=replace(poster.flows, park=park)), pack, opening)
+def _solved(
+    poster: Poster, pack: Pack, opening: Opening, park: Park, disputed: Disputed | None
+) -> EmbodiedMonth:
+    return embodied_month(replace(poster, flows=replace(poster.flows, park=park)), pack, opening, disputed)
 
 
 def _final(month: EmbodiedMonth, enterprise: str, gwp: GwpSet) -> Amount:

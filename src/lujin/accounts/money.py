@@ -72,7 +72,8 @@ def _tariff_bills(poster: Poster, periods: Mapping[int, Split]) -> Mapping[int, 
         payer = _connection(poster, subject).enterprise
         payee = park.owner(subject.source) or subject.source
         if park.owner(subject.target) and payee != payer:
-            found[row] = Bill(payer, payee, subject, "electricity", "electricity_sold")
+            side = poster.flows.energy.sides.get(row)
+            found[row] = Bill(payer, payee, subject, "electricity", "electricity_sold", side)
     return found
 
 
@@ -185,7 +186,7 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
     """basic_charge@1 once per connection, on its greatest quarter hour over all its feeders."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, bill in bills.items():
-        if {bill.payer, bill.payee} & poster.wanted:
+        if {bill.payer, bill.payee} & poster.wanted and bill.side != "seller":
             rows[bill.subject.connection].append(row)
     found = []
     for name, members in sorted(rows.items()):
@@ -199,7 +200,7 @@ def _post_basic(poster: Poster, bills: Mapping[int, Bill]) -> tuple[Charge, ...]
             continue
         if charge is not None:
             poster.problems.extend(charge.problems)
-            made = _charge(poster, bills[members[0]], charge, members)
+            made = _charge(poster, replace(bills[members[0]], side=None), charge, members)
             found += [made] if made else []
     return tuple(found)
 

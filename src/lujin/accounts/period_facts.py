@@ -162,10 +162,10 @@ def embodied_balances(connection: Connection, month: int) -> tuple[Balance, ...]
     return tuple(Balance(*key, amount) for key, amount in sorted(sums.items()) if amount)
 
 
-def embodied_since(connection: Connection, month: int, then: datetime) -> bool:
-    """Whether anything was posted after that moment in book ``embodied`` of an earlier month."""
+def posted_since(connection: Connection, book: str, month: int, then: datetime) -> bool:
+    """Whether anything was posted after that moment in the book of an earlier month."""
     found = sa.select(entry.c.number).where(
-        entry.c.book == "embodied", entry.c.month < month, entry.c.recorded_at > then
+        entry.c.book == book, entry.c.month < month, entry.c.recorded_at > then
     )
     return connection.execute(found.limit(1)).first() is not None
 

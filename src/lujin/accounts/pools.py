@@ -9,22 +9,25 @@ month is one step and a trace has one per hour.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lujin.accounts.flows import RENEWABLE
 from lujin.accounts.subjects import Subject
-from lujin.park import Carrier, Joint, Park, Storage, Transfer
+from lujin.park import Carrier, Flow, Joint, Park, Storage, Transfer
+from lujin.park.calendar import Grid
 from lujin.park.carriers import to_base
 from lujin.park.model import ACCOUNT_HOLDERS, OUTSIDE
 
 Floats = NDArray[np.float64]
 Role = Literal["work", "through", "made", "store"]
+_Key = TypeVar("_Key", bound=Hashable)
+_Record = TypeVar("_Record", Joint, Storage, Transfer)
 
 PARK_EDGE = -1  # as a pool's place: outside the fence
 # What leaves these is their product, even where they take in some of the same themselves (厂用电)
@@ -70,6 +73,8 @@ class PoolGraph:
     """Structure alone, of one month. ``roles``: ``work`` of a node; ``through``: it comes in and goes on; ``made``
     there; ``store``. ``entry``: subject row → the pool that it enters inside the park. ``unstated``: rows of
     materials that somebody makes and nobody says what they are (waste, by-product, product): they carry nothing.
+    ``stated``: subject row → what the park says of it. ``restated``: flows and nodes of which it says another
+    thing within the month; what it said first counts.
     """
 
     park: Park
@@ -79,9 +84,10 @@ class PoolGraph:
     edges: tuple[Edge, ...]
     entry: Mapping[int, int]
     unstated: tuple[int, ...]
-    statuses: Mapping[int, str]
+    stated: Mapping[int, Transfer]
     joints: Mapping[str, Joint]
     storages: Mapping[str, Storage]
+    restated: tuple[str, ...] = ()
 
     def owner(self, pool: int) -> str:
         return self.park.owner(self.pools[pool].node)
@@ -92,41 +98,66 @@ class PoolGraph:
     def carrier(self, row: int) -> Carrier:
         return self.park.carriers[self.subjects[row].carrier]
 
-    def made_at(self, node: str) -> tuple[int, ...]:
-        """Pools of what the node makes."""
-        return tuple(i for i, p in enumerate(self.pools) if p.node == node and self.roles[i] == "made")
-
-    @property
-    def makers(self) -> tuple[str, ...]:
-        """Nodes that make something, in order."""
-        return tuple(sorted({p.node for p, role in zip(self.pools, self.roles, strict=True) if role == "made"}))
-
-
-def statuses(park: Park, subjects: Sequence[Subject], at: datetime) -> Mapping[int, str]:
-    """Subject row → the status that the park states for its flows at ``at``; rows without one are absent."""
-    stated: dict[tuple[str, str, str], str] = {}
-    for transfer in park.transfers:
-        if holds(transfer, at):
-            flow = park.flows[transfer.flow]
-            stated[flow.source, flow.target, flow.carrier] = transfer.status
-    return {
-        row: status
-        for row, s in enumerate(subjects)
-        if (status := stated.get((s.source, s.target, s.carrier))) is not None
-    }
+    def made(self) -> Mapping[str, tuple[int, ...]]:
+        """Node that makes something → the pools of what it makes, in order."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for i, (pool, role) in enumerate(zip(self.pools, self.roles, strict=True)):
+            if role == "made":
+                found[pool.node].append(i)
+        return {node: tuple(found[node]) for node in sorted(found)}
 
 
-def holds(record: Transfer | Joint | Storage, at: datetime) -> bool:
-    return (record.valid_from is None or record.valid_from <= at) and (
-        record.valid_to is None or at < record.valid_to
+def _stated(
+    park: Park, subjects: Sequence[Subject], grid: Grid
+) -> tuple[dict[int, Transfer], dict[str, Joint], dict[str, Storage], tuple[str, ...]]:
+    """What the park says in the month: by subject row, node and node; and of what it says another thing later."""
+    rows = {(s.source, s.target, s.carrier, s.connection): row for row, s in enumerate(subjects)}
+    transfers: list[tuple[int, Transfer]] = []
+    for transfer in sorted(park.transfers, key=lambda t: t.flow):
+        f = park.flows[transfer.flow]
+        row = rows.get((f.source, f.target, f.carrier, f.connection))
+        if row is not None and not _apart(f, transfer):
+            transfers.append((row, transfer))
+    stated, flows = _in_force(transfers, grid, lambda t: (t.status, t.fate, t.origin))
+    joints, plants = _in_force([(j.node, j) for j in park.joints], grid, _undated)
+    storages, stores = _in_force([(s.node, s) for s in park.storages], grid, _undated)
+    return stated, joints, storages, (*sorted(stated[row].flow for row in flows), *sorted({*plants, *stores}))
+
+
+def _apart(flow: Flow, transfer: Transfer) -> bool:
+    """Whether what is said of a flow holds at no time at which there is the flow."""
+    return any(
+        end is not None and begin is not None and end <= begin
+        for end, begin in ((flow.valid_to, transfer.valid_from), (transfer.valid_to, flow.valid_from))
     )
 
 
-def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGraph:
-    """The pools and edges of the subjects, with the park's statements in force at ``at``. Sorted, so that the
-    order of subjects does not matter.
+def _undated(record: Joint | Storage) -> object:
+    return replace(record, valid_from=None, valid_to=None)
+
+
+def _in_force(
+    records: Iterable[tuple[_Key, _Record]], grid: Grid, content: Callable[[_Record], object]
+) -> tuple[dict[_Key, _Record], set[_Key]]:
+    """Per key the record that holds first in the month, from its start or from some later day on (月中投产); and
+    the keys of which another one that says something else follows within it.
     """
-    stated = statuses(park, subjects, at)
+    first, last = grid.slot_start(0), grid.slot_start(grid.slots)
+    held: dict[_Key, _Record] = {}
+    again: set[_Key] = set()
+    for key, record in sorted(records, key=lambda item: item[1].valid_from or datetime.min.replace(tzinfo=UTC)):
+        begins = record.valid_from is None or record.valid_from < last
+        if begins and (record.valid_to is None or record.valid_to > first):
+            if content(held.setdefault(key, record)) != content(record):
+                again.add(key)
+    return held, again
+
+
+def pool_graph(park: Park, subjects: Sequence[Subject], grid: Grid) -> PoolGraph:
+    """The pools and edges of the subjects, with what the park states for the month. Sorted, so that the order of
+    subjects does not matter.
+    """
+    stated, joints, stores, restated = _stated(park, subjects, grid)
     into: dict[Pool, list[int]] = defaultdict(list)
     out_of: dict[Pool, list[int]] = defaultdict(list)
     inside: dict[str, set[str]] = defaultdict(set)
@@ -135,7 +166,6 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
             if park.nodes[node].kind not in OUTSIDE:
                 ends[Pool(node, s.carrier)].append(row)
                 inside[node].add(s.carrier)
-    stores = {s.node: s for s in park.storages if holds(s, at)}
     roles: dict[Pool, Role] = {}
     for node in sorted(inside):
         roles[Pool(node)] = "work"
@@ -156,7 +186,7 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
         for row in out_of[pool]
         if row not in stated and not _is_energy(park.carriers[pool.carrier])
     )
-    idle = {*unstated, *(row for row, status in stated.items() if status in _NO_CARBON)}
+    idle = {*unstated, *(row for row, transfer in stated.items() if transfer.status in _NO_CARBON)}
     entered = {pool: i for pool, i in place.items() if roles[pool] != "made"}
     edges, entry = _edges(subjects, place, entered, idle)
     edges += _inner(park, pools, roles, place)
@@ -169,8 +199,9 @@ def pool_graph(park: Park, subjects: Sequence[Subject], at: datetime) -> PoolGra
         entry,
         tuple(sorted(unstated)),
         stated,
-        {j.node: j for j in park.joints if holds(j, at)},
+        joints,
         stores,
+        restated,
     )
 
 
@@ -279,20 +310,25 @@ def quantities(
             drawn, left = stocks[pool]
             part = np.divide(left, drawn, out=np.zeros(steps), where=drawn > 0)
             final[pool] = np.where(drawn > 0, leaving[pool] * part, left)
-        elif role == "work":
-            final[pool] = _final(graph, pool, edge)
+    _keep_rest(graph, edge, final)
     throughput = final.copy()
     np.add.at(throughput, [item.source for item in graph.edges], edge)
     return Quantities(edge, final, throughput, excess, negative)
 
 
-def _final(graph: PoolGraph, pool: int, edge: Floats) -> Floats:
+def _keep_rest(graph: PoolGraph, edge: Floats, final: Floats) -> None:
     """What a node's work keeps for itself: all that no product carries; nothing where only products are made."""
-    made = [e for e, item in enumerate(graph.edges) if item.source == pool and item.row < 0]
-    rest: Floats = 1.0 - edge[made].sum(axis=0) if made else np.ones(edge.shape[1])
-    if made and graph.kind(pool) not in ACCOUNT_HOLDERS:
-        return np.zeros(edge.shape[1])
-    return np.where(rest > 1e-12, rest, 0.0)
+    products: dict[int, list[int]] = defaultdict(list)
+    for e, item in enumerate(graph.edges):
+        if item.row < 0 and graph.roles[item.source] == "work":
+            products[item.source].append(e)
+    for pool, role in enumerate(graph.roles):
+        if role == "work" and pool not in products:
+            final[pool] = 1.0
+    for pool, made in products.items():
+        if graph.kind(pool) in ACCOUNT_HOLDERS:
+            rest = 1.0 - edge[made].sum(axis=0)
+            final[pool] = np.where(rest > 1e-12, rest, 0.0)
 
 
 def unfed(graph: PoolGraph, amounts: NDArray[np.int64]) -> set[str]:

@@ -115,9 +115,9 @@ def methods_compared(
     kept = books_of(park)
     if "embodied" not in kept:
         return None
-    settled = settle(park, energy, class_uncertainty(park)).least
-    poster = poster_of(park, settled, resolve, with_neighbours(park, [enterprise]))
-    return method_range(poster, kept["embodied"], opening, enterprise, gwp)
+    settled = settle(park, energy, class_uncertainty(park))
+    poster = poster_of(park, settled.least, resolve, with_neighbours(park, [enterprise]))
+    return method_range(poster, kept["embodied"], opening, enterprise, gwp, _disputed(settled))
 
 
 def _asks_own(pack: Pack) -> bool:
@@ -173,13 +173,13 @@ def month_lines(
     claimed, problems = claims_of_month(park, energy.grid.month)
     poster.problems.extend(problems)
     poster.problems.extend(settlement_problems(park, settled.settlements, wanted))
+    # One row per flow: what is in dispute is not passed on
+    moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
     for book in SCOPE_BOOKS:
         if book in kept:
-            factors = own_factors(poster, kept[book]) if own is None and _asks_own(kept[book]) else own
+            factors = own_factors(moved, kept[book]) if own is None and _asks_own(kept[book]) else own
             post_carbon(poster, kept[book], book, claimed, factors, year)
     if "embodied" in kept:
-        # What is in dispute is not passed on
-        moved = replace(poster, flows=month_flows(park, settled.least)) if settled.disputed else poster
         solved = embodied_month(moved, kept["embodied"], opening or {}, _disputed(settled))
         poster.problems.extend(solved.problems)
         post_embodied(moved, solved)

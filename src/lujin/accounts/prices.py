@@ -34,7 +34,8 @@ def post_priced(poster: Poster, billed: Collection[int]) -> None:
         values = flows.days.at(row)
         if row in billed or payer == payee or not {payer, payee} & poster.wanted or not values.total.any():
             continue
-        bill = Bill(payer, payee, subject, subject.carrier, f"{subject.carrier}_sold")
+        side = flows.energy.sides.get(row)
+        bill = Bill(payer, payee, subject, subject.carrier, f"{subject.carrier}_sold", side)
         prices, ambiguous = _prices(poster, subject)
         poster.problems.extend(ambiguous)
         if not prices and not ambiguous and payer in poster.wanted:

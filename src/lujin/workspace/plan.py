@@ -12,6 +12,7 @@ import polars as pl
 from lujin.accounts import components, passes_on, profiled
 from lujin.park import Park, check_terms, flow_terms
 from lujin.park.calendar import month_start, next_month
+from lujin.park.model import ACCOUNT_HOLDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def meters_of_enterprises(park: Park, enterprises: Iterable[str]) -> tuple[str, 
 
 def present(park: Park, enterprise: str, month: int) -> bool:
     """Whether the enterprise is in the park at some time of the month."""
-    node = park.nodes[enterprise]
+    node = park.nodes.get(enterprise)
+    if node is None or node.kind not in ACCOUNT_HOLDERS:
+        return False
     start = month_start(month, park.timezone)
     end = month_start(next_month(month), park.timezone)
     return (node.valid_from is None or node.valid_from < end) and (node.valid_to is None or node.valid_to > start)
@@ -110,6 +113,8 @@ def plan(
             "month", "enterprise", "source", "park_digest"
         ).iter_rows()
     }
+    # Those who are no longer in the park file have nothing left: what was posted for them is reversed
+    digests = {**dict.fromkeys((enterprise for _, enterprise in done), ""), **digests}
     months = {at for at, _ in newest} | {at for at, _ in done}
     work = []
     for at in sorted(months if month is None else months & {month}):
@@ -155,11 +160,12 @@ def with_joined(park: Park, reasons: Mapping[str, str], known: Collection[str]) 
     """
     found = dict(reasons)
     if passes_on(park):
-        joined = components(park)
+        joined, first = components(park), dict[frozenset[str], str]()
         for enterprise in sorted(reasons):
-            for neighbour in joined[enterprise]:
-                if neighbour in known:
-                    found.setdefault(neighbour, reasons[enterprise])
+            first.setdefault(joined.get(enterprise, frozenset({enterprise})), reasons[enterprise])
+        for neighbours, reason in first.items():
+            for neighbour in neighbours & frozenset(known):
+                found.setdefault(neighbour, reason)
     return found
 
 

@@ -30,7 +30,7 @@ from lujin.accounts.facts import (
     record_reference,
     reference_changed_at,
 )
-from lujin.accounts.period_facts import embodied_since, periods
+from lujin.accounts.period_facts import periods, posted_since
 from lujin.accounts.periods import Period, PeriodEvent
 from lujin.database import writing
 from lujin.errors import N_, InputError, Problem, Translate, as_written
@@ -169,20 +169,24 @@ def due_work(workspace: Workspace, month: int | None = None) -> Due:
 
 def _carried_anew(workspace: Workspace, posted: pl.DataFrame, month: int) -> dict[str, str]:
     """Enterprises of a closed month to which an earlier month now carries over something else than when they were
-    posted. Only book ``embodied`` carries over.
+    posted: work in progress and stocks of book ``embodied``, and in December, where claims are matched by year,
+    what the year used and holds at the residual mix.
     """
-    own = posted.filter(pl.col("month") == month)
-    if "embodied" not in workspace.park.packs or own.is_empty():
+    park, own = workspace.park, posted.filter(pl.col("month") == month)
+    if own.is_empty():
         return {}
     names, then = own["enterprise"].to_list(), own["recorded_at"].max()
     assert isinstance(then, datetime)
+    again: dict[str, str] = {}
     with workspace.engine.connect() as connection:
-        if not embodied_since(connection, month, then):
-            return {}
-        holders = may_hold(workspace.park, names)
-        before, now = carried(connection, month, holders, as_of=then), carried(connection, month, holders)
-    again = {e: "carried" for e in holders if before.get(e) != now.get(e)}
-    return with_joined(workspace.park, again, names)
+        if "embodied" in park.packs and posted_since(connection, "embodied", month, then):
+            holders = may_hold(park, names)
+            before, now = carried(connection, month, holders, as_of=then), carried(connection, month, holders)
+            again = {e: "carried" for e in holders if before.get(e) != now.get(e)}
+        if posted_since(connection, "market", month, then):
+            year = [year_to_date(connection, park, month, names, known) for known in (then, None)]
+            again |= {e: "carried" for e in names if year[0].get(e) != year[1].get(e)}
+    return with_joined(park, again, names)
 
 
 def enterprise_digests(workspace: Workspace) -> dict[str, str]:
