@@ -97,13 +97,17 @@ def scope3(paper: Paper) -> Table:
             headline(names.scope(line.scope)),
             names.carrier(line.account.partition("/")[2]),
             *_gases(line.gases, gases),
-            amount(line.co2e),
-            amount(line.estimated_co2e),
+            _resolved(line.gases, line.co2e),
+            _resolved(line.gases, line.estimated_co2e),
             account_of(line.reference),
         )
         for line in lines
     )
-    return Table("scope3", "carbon", say(N_("Scope 3, apart from scopes 1 and 2")), columns, rows)
+    note = say(
+        N_("CO2e as published rests on other global warming potentials, or on none named, and is not added.")
+    )
+    notes = (note,) if any(_resolved(line.gases, line.co2e) == NOT_POSTED for line in lines) else ()
+    return Table("scope3", "carbon", say(N_("Scope 3, apart from scopes 1 and 2")), columns, rows, notes=notes)
 
 
 def iso14064(paper: Paper) -> Table:
@@ -124,7 +128,7 @@ def iso14064(paper: Paper) -> Table:
             str(c.category),
             headline(say.name(c.name_zh, c.name_en)),
             *_gases(c.gases, gases),
-            amount(c.co2e) if c.gases else NOT_POSTED,
+            _resolved(c.gases, c.co2e),
             amount(c.biogenic) if c.scopes else NOT_POSTED,
             ", ".join(c.scopes) or say(N_("not seen by the park's meters")),
         )
@@ -201,6 +205,12 @@ def _gas_columns(names: Names, gases: Iterable[str]) -> Iterator[Column]:
 
 def _gases(held: Mapping[str, Amount], gases: Iterable[str]) -> Iterator[Cell]:
     return (_gas(held.get(gas), gas) for gas in gases)
+
+
+def _resolved(gases: Mapping[str, Amount], co2e: Amount | None) -> Cell:
+    """CO2e of what is resolved into gases, or published under the book's own GWP set; nothing is no zero."""
+    none = co2e is not None and not co2e and not any(gas in GASES for gas in gases)
+    return NOT_POSTED if none else amount(co2e)
 
 
 def _gas_title(names: Names, gas: str) -> tuple[str, str]:

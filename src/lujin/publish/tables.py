@@ -226,7 +226,7 @@ def _balances(paper: Paper, found: Statement) -> Table:
         (
             headline(names.account(a.account)),
             formula(names.commodity(a.commodity)),
-            names.unit(a.opening.unit),
+            formula(names.unit(a.opening.unit)),
             *map(amount, (a.opening, a.movement, a.estimated, a.closing)),
             a.account,
         )
