@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lujin.accounts.amounts import total
+from lujin.accounts.totals import EMBODIED_OUT
 from lujin.errors import N_
 from lujin.show.amounts import number
 from lujin.show.text import Column, Table, number_column, say_line, show_table
@@ -13,7 +15,7 @@ from lujin.show.words import Words
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lujin.accounts import Statement
+    from lujin.accounts import ParkTotals, Statement
     from lujin.accounts.embodied_statement import EmbodiedLine
     from lujin.accounts.method_range import MethodRange
 
@@ -62,10 +64,44 @@ def embodied(console: Console, found: Statement, words: Words) -> None:
         ]
         for line in section.lines
     ]
-    total = [say(N_("total")), number(section.incoming), number(section.outgoing), "", "", ""]
-    show_table(console, say(N_("Embodied carbon: what came in, and where it went")), Table(columns, rows, total))
+    sums = [say(N_("total")), number(section.incoming), number(section.outgoing), "", "", ""]
+    show_table(console, say(N_("Embodied carbon: what came in, and where it went")), Table(columns, rows, sums))
     if found.methods is not None:
         say_line(console, by_formula(found.methods, words), "dim")
+
+
+GROUPS: Mapping[str, str] = {
+    "ATM": N_("own emissions of all"),
+    "EXT": N_("bought outside the park"),
+    "OWN": N_("used by the enterprises"),
+    "OUT": N_("sold outside the park"),
+    "STORED": N_("stored for good"),
+    "STK": N_("in batteries and stores"),
+    "WIP": N_("in progress"),
+    "SUSPENSE": N_("in suspense"),
+}
+
+
+def whole(console: Console, found: ParkTotals, words: Words) -> None:
+    """Book embodied of all enterprises: what came in is where it is now, and nothing stands twice."""
+    if not found.embodied:
+        return
+    say = words.say
+    columns = [
+        Column(say(N_("embodied carbon"))),
+        number_column(say(N_("in [tCO2e]"))),
+        number_column(say(N_("out [tCO2e]"))),
+    ]
+    rows = [
+        [say(GROUPS[group]), *(["", number(amount)] if group in EMBODIED_OUT else [number(amount), ""])]
+        for group, amount in found.embodied.items()
+    ]
+    sums = [
+        total((a for g, a in found.embodied.items() if (g in EMBODIED_OUT) == out), "mgCO2e")
+        for out in (False, True)
+    ]
+    title = say(N_("Embodied carbon of the park, passed on and counted once"))
+    show_table(console, title, Table(columns, rows, [say(N_("total")), *map(number, sums)]))
 
 
 def by_formula(methods: MethodRange, words: Words) -> str:

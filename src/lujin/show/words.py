@@ -156,6 +156,16 @@ RULES: Mapping[str, str] = {
     "basic_charge": N_("basic charge of the two-part tariff"),
     "feed_in": N_("income from feed-in"),
     "metered": N_("metered quantity"),
+    "pass_on": N_("carbon passed on"),
+    "stock_change": N_("change of stock"),
+    "captured_co2": N_("captured CO2"),
+    "energy": N_("shared by energy"),
+    "ghgp_efficiency": N_("shared by efficiency, GHG Protocol"),
+    "fuel_share": N_("shared by fuel"),
+    "exergy": N_("shared by exergy"),
+    "egrid": N_("shared as eGRID does"),
+    "mee_heat_ratio": N_("shared by the ratio of heat supplied"),
+    "declared": N_("shared as declared"),
 }
 UNITS: Mapping[str, str] = {
     "% of contract demand": N_("% of contract demand"),
@@ -231,8 +241,18 @@ class Words:
         if group in SCOPES:
             return self.say.fill(N_("{scope}: {name}"), scope=self.term(SCOPES, group), name=self.source(account))
         match group:
+            case "OWN" if rest in self.park.nodes:
+                return self.say.fill(N_("own use: {party}"), party=self.node(rest))
             case "OWN":
                 return self.say.fill(N_("own use of {carrier}"), carrier=self.carrier(rest))
+            case "OUT":
+                return self.say.fill(N_("sold outside: {party}"), party=self.node(rest))
+            case "WIP":
+                return self.say.fill(N_("in progress: {pool}"), pool=self.pool(rest))
+            case "STK":
+                return self.say.fill(N_("in store: {party}"), party=self.node(rest))
+            case "SUSPENSE":
+                return self.say.fill(N_("in suspense: {party}"), party=rest)
             case "COST":
                 return self.say.fill(N_("cost of {item}"), item=self.item(rest))
             case "EXT":
@@ -244,6 +264,11 @@ class Words:
             case "ATM":
                 return self.say.fill(N_("atmosphere, from {carrier}"), carrier=self.carrier(rest))
         return account
+
+    def pool(self, code: str) -> str:
+        """A pool of book embodied: the node's work, or a carrier at the node."""
+        node, _, carrier = code.partition("/")
+        return f"{self.node(node)} · {self.carrier(carrier)}" if carrier else self.node(node)
 
     def rule(self, code: str) -> str:
         return self.term(RULES, code.partition("@")[0]) if code.partition("@")[0] in RULES else code
