@@ -53,7 +53,8 @@ def uncertainty(paper: Paper) -> Table:
     title = say(N_("Uncertainty (expanded, 95 %, k = 2)"))
     note = say(N_("Data without a stated uncertainty are unknown, not exact; at least: what the others bring."))
     doubts = paper.names.doubts(found, paper.statement.factors) if found is not None and rows else ()
-    return Table("uncertainty", "uncertainty", title, columns, rows, notes=(note, *map(headline, doubts)))
+    told = (headline(text).replace(" %", "\u00a0%") for text in doubts)  # no line begins with a percent sign
+    return Table("uncertainty", "uncertainty", title, columns, rows, notes=(note, *told))
 
 
 RANGES = (N_("lowest drawn"), N_("highest drawn"), N_("lowest method"), N_("highest method"))

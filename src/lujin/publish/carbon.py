@@ -45,9 +45,11 @@ def carbon(paper: Paper) -> Table:
         for c in found.carbon
     )
     title = say.fill(N_("Carbon, {book}"), book=names.book(found.book))
-    notes = (say(N_("Biogenic CO2 and memo lines stand beside the totals and are not part of them.")),)
+    notes = [say(N_("Biogenic CO2 and memo lines stand beside the totals and are not part of them."))]
+    if any(c.scope == "ELIM" for c in found.carbon):
+        notes.append(say(N_("So does what the park as one enterprise eliminates: its neighbours' scope 2.")))
     empty = say(NOTHING_POSTED) if found.book in CARBON_BOOKS else ""
-    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), notes, empty)
+    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), tuple(notes), empty)
 
 
 def _carbon_total(paper: Paper) -> tuple[Cell, ...]:

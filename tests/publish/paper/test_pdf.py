@@ -15,6 +15,7 @@ from pypdfium2 import raw
 from scipy.spatial import cKDTree
 
 from lujin.accounts import Amount
+from lujin.accounts.tables import BOOKS
 from lujin.language import Language
 from lujin.publish.letterhead import Code, Issued, Letterhead, Paper, SignedHead
 from lujin.publish.numbers import Share, formula, month_text
@@ -127,7 +128,7 @@ def test_names_lines_factors_and_codes_stand_on_the_paper(paper: Papers, languag
     ]
     told += [line.reference.split(":", 3)[-1] for line in found.carbon]
     assert [name for name in told if re.sub(r"\s", "", name) not in flat] == []
-    assert len(asked.letterhead.codes) == 4
+    assert [code.book for code in asked.letterhead.codes] == list(BOOKS)
     assert text.count("* ") >= len(found.unverified)
 
 
@@ -308,8 +309,26 @@ def overlaps(found: np.ndarray) -> int:
 @pytest.mark.parametrize("full", [False, True], ids=["usual", "crowded"])
 def test_nothing_is_cut_off_and_nothing_overlaps(paper: Papers, language: Language, full: bool) -> None:
     asked: Paper = crowded(paper(language)) if full else paper(language)
+    assert well_set(asked) > (10 if full else 2)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_plant_with_settlements_and_a_certificate_is_well_set_on_one_first_page(
+    demo: Workspace, language: Language
+) -> None:
+    asked = settled(paper_of(demo, language, "E002", 202501, "embodied"))
+    codes = (*asked.letterhead.codes, Code("closing of the month", "0" * 64))
+    head = replace(asked.letterhead, codes=codes, period="closed", certificate=Issued("urn:uuid:" + "0" * 36))
+    asked = replace(asked, letterhead=head)
+    assert well_set(asked) > 3
+    last = asked.names.say("Figures are rounded to the decimals shown; the ledger holds whole base units.")
+    assert drawn(last) in drawn(pages_of(pdf(asked)[0])[0])
+
+
+def well_set(asked: Paper) -> int:
+    """The number of pages, of whose first five nothing is cut off and nothing overlaps."""
     document = pypdfium2.PdfDocument(pdf(asked)[0])
-    assert len(document) > (10 if full else 2)
+    pages = len(document)
     for page in list(document)[:5]:
         width, height = page.get_size()
         found, edge = boxes(page), EDGE_MM / 25.4 * 72
@@ -317,6 +336,7 @@ def test_nothing_is_cut_off_and_nothing_overlaps(paper: Papers, language: Langua
         assert (found[:, 2:].max(axis=0) <= np.array([width, height]) - edge).all()
         assert overlaps(found) == 0
     document.close()
+    return pages
 
 
 def test_two_hundred_lines_stand_on_pages_that_repeat_their_heading(paper: Papers) -> None:
