@@ -298,6 +298,12 @@ class Words:
         match name:
             case "carrier" if value in self.park.carriers:
                 return self.carrier(value)
+            case "carriers":
+                return re.sub(r"[a-z]\w*", lambda found: self.carrier(found[0]), str(value))
+            case "pool":
+                return self.pool(str(value))
+            case "pools":
+                return " → ".join(self.pool(code) for code in str(value).split(" → "))
             case "enterprise" if value in self.park.nodes:
                 return f"{self.node(value)} ({value})"
             case "period":
