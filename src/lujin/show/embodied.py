@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lujin.accounts import ParkTotals, Statement
     from lujin.accounts.embodied_statement import EmbodiedLine
+    from lujin.accounts.method_range import MethodRange
 
 KINDS: Mapping[str, str] = {
     "direct": N_("own emissions: {party}"),
@@ -54,7 +55,7 @@ def embodied(console: Console, found: Statement, words: Words) -> None:
     ]
     rows = [
         [
-            _party(line, words),
+            line_name(line, words),
             number(line.co2e) if line.way == "in" else "",
             number(line.co2e) if line.way != "in" else "",
             number(line.estimated_co2e),
@@ -66,10 +67,7 @@ def embodied(console: Console, found: Statement, words: Words) -> None:
     sums = [say(N_("total")), number(section.incoming), number(section.outgoing), "", "", ""]
     show_table(console, say(N_("Embodied carbon: what came in, and where it went")), Table(columns, rows, sums))
     if found.methods is not None:
-        low, high = found.methods.span
-        text = N_("by other formulas for joint production its use carries {low} to {high} tCO2e ({methods})")
-        methods = words.comma().join(found.methods.by_method)
-        say_line(console, say.fill(text, low=number(low), high=number(high), methods=methods), "dim")
+        say_line(console, by_formula(found.methods, words), "dim")
 
 
 GROUPS: Mapping[str, str] = {
@@ -106,7 +104,16 @@ def whole(console: Console, found: ParkTotals, words: Words) -> None:
     show_table(console, title, Table(columns, rows, [say(N_("total")), *map(number, sums)]))
 
 
-def _party(line: EmbodiedLine, words: Words) -> str:
+def by_formula(methods: MethodRange, words: Words) -> str:
+    """How far the choice of a formula for joint production moves what the enterprise carries."""
+    low, high = methods.span
+    text = N_("by other formulas for joint production its use carries {low} to {high} tCO2e ({methods})")
+    named = words.comma().join(methods.by_method)
+    return words.say.fill(text, low=number(low), high=number(high), methods=named)
+
+
+def line_name(line: EmbodiedLine, words: Words) -> str:
+    """What a line of the balance is, and with whom."""
     party = line.party
     if line.kind == "direct":
         name = words.carrier(party)

@@ -167,6 +167,10 @@ RULES: Mapping[str, str] = {
     "mee_heat_ratio": N_("shared by the ratio of heat supplied"),
     "declared": N_("shared as declared"),
 }
+UNITS: Mapping[str, str] = {
+    "% of contract demand": N_("% of contract demand"),
+    "% of transformer capacity": N_("% of transformer capacity"),
+}
 _EN_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·"}
 _ZH_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·", "CNY": "元", "month": "月", "certificate": "张"}
 
@@ -190,6 +194,8 @@ class Words:
 
     def unit(self, unit: str) -> str:
         """The unit as printed: 元 for CNY in Chinese."""
+        if unit in UNITS:
+            return self.term(UNITS, unit)
         units = _ZH_UNITS if self.chinese else _EN_UNITS
         return "".join(units.get(part, part) for part in re.split(r"([/. ])", unit))
 
@@ -204,7 +210,9 @@ class Words:
 
     def commodity(self, code: str) -> str:
         if code.startswith("CO2e:"):
-            return self.say.fill(N_("CO2e as published ({gwp})"), gwp=code.partition(":")[2])
+            gwp = code.partition(":")[2]
+            said = self.say(N_("no GWP stated")) if gwp == "unstated" else gwp
+            return self.say.fill(N_("CO2e as published ({gwp})"), gwp=said)
         return self.term(COMMODITIES, code) if code in COMMODITIES else self.carrier(code)
 
     def item(self, code: str) -> str:
