@@ -51,7 +51,7 @@ def test_the_table_names_the_largest_contributors_and_what_is_unknown(park: Path
 
 def test_json_holds_every_carbon_book_that_is_posted(park: Path) -> None:
     found = json.loads(told(park, "-m", MONTH, "-e", "E001", "--json"))
-    assert [one["book"] for one in found] == ["location", "market", "regulatory"]
+    assert [one["book"] for one in found] == ["location", "market", "regulatory", "embodied"]
     total = next(t for t in found[0]["totals"] if t["total"] == "S2")
     assert total["relative"] is not None and 0.05 < total["relative"] < 0.08
     assert total["contributors"][0]["kind"] == "factor"

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from tests.accounts.test_embodied import PACKS, build, parks
+from tests.accounts.random_parks import PACKS, build, parks
 
 from lujin.accounts.explain_embodied import carbon_of, explain_embodied, traced
 from lujin.accounts.explanation import Explanation
@@ -37,9 +37,9 @@ def test_steam_of_a_neighbour_leads_back_to_his_fuel(sketch):
 
 
 @settings(max_examples=40, deadline=None)
-@given(flows=parks())
-def test_sources_and_openings_make_up_every_use_in_any_park(sketch, flows):
-    made = build(lambda **facts: sketch(**{"packs": PACKS, **facts}), flows)
+@given(plan=parks())
+def test_sources_and_openings_make_up_every_use_in_any_park(sketch, plan):
+    made = build(sketch, plan)
     lines = own_lines(made.post().lines)
     for gas in ("CO2f", "N2O"):
         carbon = carbon_of(lines, gas)

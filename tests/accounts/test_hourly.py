@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from tests.accounts.test_embodied import PACKS, build, by_group, parks
+from tests.accounts.random_parks import PACKS, build, parks
+from tests.accounts.test_embodied import by_group
 
 from lujin.accounts.embodied import GASES
 from lujin.accounts.hourly import TraceState
@@ -84,9 +85,9 @@ def test_steady_flows_have_the_same_intensity_in_every_hour_as_in_the_month(sket
 
 
 @settings(max_examples=40, deadline=None)
-@given(flows=parks())
-def test_hours_emit_what_the_month_posts_and_the_balance_closes(sketch, flows):
-    made = build(lambda **facts: sketch(**{"packs": PACKS, **facts}), flows)
+@given(plan=parks())
+def test_hours_emit_what_the_month_posts_and_the_balance_closes(sketch, plan):
+    made = build(sketch, plan)
     posted = by_group(made.post().lines)
     try:
         found = traced(made)

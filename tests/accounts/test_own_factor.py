@@ -48,7 +48,9 @@ def test_a_fuel_without_factor_is_missing_in_every_book_and_never_zero(sketch, b
     made.flow("GAS", "K", made.in_month(10**6), "coke_oven_gas")
     posted = made.post(resolve=without("焦炉煤气"))
     assert net(posted.lines, "A/S2/heat", book) == 0
-    assert any(f"own factor is not known, these lines are not posted ({book})" in p.text() for p in posted.problems)
+    assert any(
+        f"own factor is not known, these lines are not posted ({book})" in p.text() for p in posted.problems
+    )
 
 
 def test_a_fuel_without_factor_elsewhere_takes_nothing_away(sketch):

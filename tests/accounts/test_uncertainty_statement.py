@@ -292,3 +292,32 @@ def test_the_embodied_book_is_read_from_its_own_lines_across_enterprises(engine,
         ("final", 1_000_000),
     ]
     assert whole.of("final").relative == pytest.approx(2 * math.hypot(*u), rel=1e-4)
+
+
+def test_the_own_factor_of_a_neighbours_plant_is_unknown_until_the_park_states_it(engine, sketch, reference):
+    def made():
+        park = sketch(packs={"location": "ghgp-location@2"}).node("K", "boiler", "OP")
+        return park.flow("GAS", "K", park.in_month(10**7), "natural_gas").flow(
+            "K", "A", park.in_month(10**6), "steam"
+        )
+
+    sketched = made()
+    park = replace(
+        sketched.park,
+        meters={
+            f"M{i}": Meter(id=f"M{i}", flow=flow.id, unit="GJ", accuracy_class="2")
+            for i, flow in enumerate(sketched.park.flows.values())
+        },
+    )
+    with writing(engine) as connection:
+        put(connection, sketched, reference)
+        found = uncertainty(connection, park, MONTH, "location", enterprise="A")
+        scope2 = found.of("S2")
+        assert scope2.unknown_share == 1
+        assert [(line.kind, line.source) for line in scope2.unknown] == [("allocation", "K")]
+        later = NOW + timedelta(hours=1)
+        stated = own(kind="allocation", applies_to="K", parameter="", value="4")
+        record_reference(connection, [*load_reference(), stated], later)
+        known = uncertainty(connection, park, MONTH, "location", enterprise="A").of("S2")
+    assert known.unknown_share == 0
+    assert {line.source for line in known.contributors} >= {"K"}

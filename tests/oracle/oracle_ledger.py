@@ -6,13 +6,20 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from oracle_recompute import Oracle
+from oracle_recompute import Oracle, half_even
 
 from lujin.workspace import Workspace
+
+FUELS = {  # carrier → name in the fuel sets, kind in the IPCC table, name and unit in the coal-equivalent table
+    "bituminous_coal": ("烟煤", "固体燃料", "原煤", 1000),
+    "natural_gas": ("天然气", "气体燃料", "天然气(高)", 1000),
+    "diesel": ("柴油", "液体燃料", "柴油", 1000),
+}
 
 _LINES = """
 SELECT entry.enterprise, entry.month, entry.book, key.debit, key.credit, key.commodity, key.period, key.quality,
@@ -70,6 +77,36 @@ class Posted:
             if not x.credit.startswith("GEN/"):
                 found[x.enterprise, x.subject, x.period][x.day, x.quality] += x.on(f"OWN/{x.commodity}")
         return found
+
+    def moved(self, month: int, carrier: str) -> dict[tuple[str, str], int]:
+        """(source, target) → what flowed; where an account holds the flow, as the account has it."""
+        found: dict[tuple[str, str], int] = {}
+        for flow in self.oracle.flows.values():
+            if flow["carrier"] == carrier:
+                found[flow["source"], flow["target"]] = self.oracle.flow_month(flow["id"], month).total
+        held: dict[tuple[str, str], int] = defaultdict(int)
+        for (enterprise, subject, _), days in self.energy(month).items():
+            source, _, rest = subject.partition(">")
+            target, _, what = rest.rpartition(":")
+            # A sale inside the park stands in two accounts: the buyer's is taken.
+            buyer = self.oracle.owner(target)
+            if what == carrier and (not buyer or buyer == enterprise):
+                held[source, target] += sum(days.values()) * (1 if buyer else -1)
+        return found | held
+
+
+def by_day(energy: Mapping[tuple[str, str, str], dict[Any, int]]) -> Mapping[tuple[str, str, str], dict[Any, int]]:
+    """The periods of a day together, as carbon and coal are posted."""
+    found: dict[tuple[str, str, str], dict[Any, int]] = defaultdict(lambda: defaultdict(int))
+    for (enterprise, subject, _), days in energy.items():
+        for key, amount in days.items():
+            found[enterprise, subject, ""][key] += amount
+    return found
+
+
+def converted(days: Mapping[Any, int], factor: Fraction) -> int:
+    """A month of lines: every day is rounded."""
+    return sum(half_even(amount * factor) for amount in days.values())
 
 
 def read_lines(database: Path) -> list[Line]:

@@ -12,6 +12,7 @@ import csv
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
@@ -175,6 +176,13 @@ class Oracle:
             for row in read_table(park / "days.csv")
             if Decimal(row["temperature_max_c"]) >= 35
         }
+
+    def described_again(self, park: Path) -> Oracle:
+        """The same readings and tables under another park file."""
+        again = copy(self)
+        again.park = tomllib.loads((park / "park.toml").read_text("utf-8"), parse_float=Decimal)
+        assert again.park["meter"] == self.park["meter"] and again.park["flow"] == self.park["flow"]
+        return again
 
     def owner(self, node: str) -> str:
         record = self.nodes[node]

@@ -17,30 +17,13 @@ each_month = pytest.mark.parametrize("month", MONTHS)
 BOOKS = ("location", "market", "regulatory")
 
 
-def flows(posted: Posted, month: int, carrier: str) -> dict[tuple[str, str], int]:
-    """(source, target) → what flowed; where an account holds the flow, as the account has it, estimates too."""
-    found: dict[tuple[str, str], int] = {}
-    for flow in posted.oracle.flows.values():
-        if flow["carrier"] == carrier:
-            found[flow["source"], flow["target"]] = posted.oracle.flow_month(flow["id"], month).total
-    held: dict[tuple[str, str], int] = defaultdict(int)
-    for (enterprise, subject, _), days in posted.energy(month).items():
-        source, _, rest = subject.partition(">")
-        target, _, what = rest.rpartition(":")
-        # A sale inside the park stands in two accounts: the buyer's is taken.
-        buyer = posted.oracle.owner(target)
-        if what == carrier and (not buyer or buyer == enterprise):
-            held[source, target] += sum(days.values()) * (1 if buyer else -1)
-    return found | held
-
-
 @each_month
 def test_what_flowed_is_what_is_posted(posted: Posted, month: int) -> None:
     """Against the amounts from which the demo's readings were made: within the last digit of the meters."""
     oracle = posted.oracle
     compared = 0
     for carrier in sorted({flow["carrier"] for flow in oracle.flows.values()}):
-        held = flows(posted, month, carrier)
+        held = posted.moved(month, carrier)
         for flow in (f for f in oracle.flows.values() if f["carrier"] == carrier):
             (true,) = posted.truth.filter(flow=flow["id"], month=month)["amount"].to_list() or [0]
             terms = oracle.terms(flow["id"])
@@ -56,7 +39,7 @@ def test_what_flowed_is_what_is_posted(posted: Posted, month: int) -> None:
 @each_month
 def test_power_over_the_fence_and_generation_are_all_use(posted: Posted, month: int) -> None:
     """Σ import − Σ export + Σ generation = Σ use of the accounts: every kWh stands in one account."""
-    moved = flows(posted, month, "electricity")
+    moved = posted.moved(month, "electricity")
     kind = {name: node["kind"] for name, node in posted.oracle.nodes.items()}
     bought = sum(a for (source, _), a in moved.items() if kind[source] == "grid")
     sold = sum(a for (_, target), a in moved.items() if kind[target] == "grid")
@@ -70,7 +53,7 @@ def test_power_over_the_fence_and_generation_are_all_use(posted: Posted, month: 
 @each_month
 @pytest.mark.parametrize(("carrier", "main"), [("steam", "STEAM"), ("compressed_air", "AIRNET")])
 def test_a_main_gives_what_it_takes_less_its_losses(posted: Posted, month: int, carrier: str, main: str) -> None:
-    moved = flows(posted, month, carrier)
+    moved = posted.moved(month, carrier)
     given = sum(a for (_, target), a in moved.items() if target == main)
     taken = sum(a for (source, _), a in moved.items() if source == main)
     assert 0.015 < (given - taken) / taken < 0.05
@@ -111,7 +94,7 @@ def test_standard_coal_of_the_park_is_that_of_its_fence(posted: Posted, month: i
     }
     expected = Fraction(0)
     for carrier, factor in per_unit.items():
-        for (source, target), amount in flows(posted, month, carrier).items():
+        for (source, target), amount in posted.moved(month, carrier).items():
             inward = not oracle.owner(source) and oracle.owner(target)
             outward = oracle.owner(source) and not oracle.owner(target)
             expected += amount * factor * (bool(inward) - bool(outward))
@@ -167,7 +150,7 @@ def test_fuel_counts_once_in_the_park(posted: Posted, month: int, book: str) -> 
     """S1 of all enterprises from a fuel = what entered the fence × its factor."""
     oracle = posted.oracle
     for carrier, name in (("bituminous_coal", "烟煤"), ("natural_gas", "天然气"), ("diesel", "柴油")):
-        entered = sum(flows(posted, month, carrier).values())
+        entered = sum(posted.moved(month, carrier).values())
         lines = posted.select(month=month, book=book, commodity="CO2f")
         found = [x.on(f"S1/{carrier}") for x in lines if x.on(f"S1/{carrier}")]
         factor = oracle.fuel_co2_mg_per_base("GBT32151-C1", name)

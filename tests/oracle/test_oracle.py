@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from oracle_ledger import Line, Posted, read_lines
+from oracle_ledger import FUELS, Line, Posted, by_day, converted, read_lines
 from oracle_recompute import half_even
 
 from lujin.workspace import open_workspace
@@ -21,11 +21,6 @@ each_month = pytest.mark.parametrize("month", MONTHS)
 
 RESIDUAL, NATION, PROVINCE = "grid_resid_national_2023", "grid_avg_national_2023", "grid_avg_guangdong_2023"
 HEAT = Fraction(11, 100)
-FUELS = {  # carrier → name in the fuel sets, kind in the IPCC table, name and unit in the coal-equivalent table
-    "bituminous_coal": ("烟煤", "固体燃料", "原煤", 1000),
-    "natural_gas": ("天然气", "气体燃料", "天然气(高)", 1000),
-    "diesel": ("柴油", "液体燃料", "柴油", 1000),
-}
 
 
 def label(flow: dict[str, str]) -> str:
@@ -192,28 +187,15 @@ def test_standard_coal(posted: Posted, month: int, basis: str) -> None:
     }
     factor |= {c: oracle.coal_factor(coal) * 10**6 / base for c, (_, _, coal, base) in FUELS.items()}
     expected: dict[str, int] = defaultdict(int)
-    for (enterprise, subject, _), days in _by_day(posted.energy(month)).items():
+    for (enterprise, subject, _), days in by_day(posted.energy(month)).items():
         if subject.rpartition(":")[2] in factor:
-            expected[enterprise] += _converted(days, factor[subject.rpartition(":")[2]])
+            expected[enterprise] += converted(days, factor[subject.rpartition(":")[2]])
     for x in posted.select(month=month, book="physical", rule="self_use@1"):
         expected[x.enterprise] += half_even(x.amount * factor["electricity"])
     found: dict[str, int] = defaultdict(int)
     for x in posted.select(month=month, commodity=basis):
         found[x.enterprise] += x.amount * (x.debit.startswith("OWN/") - x.credit.startswith("OWN/"))
     assert found == expected
-
-
-def _by_day(energy):  # type: ignore[no-untyped-def]
-    """The periods of a day together, as carbon and coal are posted."""
-    found = defaultdict(lambda: defaultdict(int))
-    for (enterprise, subject, _), days in energy.items():
-        for key, amount in days.items():
-            found[enterprise, subject, ""][key] += amount
-    return found
-
-
-def _converted(days, factor: Fraction) -> int:  # type: ignore[no-untyped-def]
-    return sum(half_even(amount * factor) for amount in days.values())
 
 
 # ------------------------------------------------------------------------------------------------ carbon
@@ -237,8 +219,8 @@ def test_scope_1_of_fuels(posted: Posted, month: int, book: str) -> None:
             factors["CH4f"] = oracle.fuel_gas_mg_per_base("GBT32151-C1", name, kind, "CH4")
             factors["N2O"] = oracle.fuel_gas_mg_per_base("GBT32151-C1", name, kind, "N2O")
         expected = {
-            (enterprise, gas): _converted(days, factor)
-            for (enterprise, subject, _), days in _by_day(posted.energy(month)).items()
+            (enterprise, gas): converted(days, factor)
+            for (enterprise, subject, _), days in by_day(posted.energy(month)).items()
             if subject.endswith(f":{carrier}")
             for gas, factor in factors.items()
         }
@@ -250,8 +232,8 @@ def test_scope_1_of_fuels(posted: Posted, month: int, book: str) -> None:
 def test_scope_1_of_limestone_in_the_flue_gas(posted: Posted, month: int, book: str) -> None:
     factor = posted.oracle.process_factor("碳酸钙(石灰石)") * 1000
     expected = {
-        (enterprise, "CO2f"): _converted(days, factor)
-        for (enterprise, subject, _), days in _by_day(posted.energy(month)).items()
+        (enterprise, "CO2f"): converted(days, factor)
+        for (enterprise, subject, _), days in by_day(posted.energy(month)).items()
         if subject.endswith(":limestone")
     }
     assert list(expected) == [("E002", "CO2f")]
@@ -262,22 +244,11 @@ def test_scope_1_of_limestone_in_the_flue_gas(posted: Posted, month: int, book: 
 def test_scope_2_by_location(posted: Posted, month: int) -> None:
     factor = posted.oracle.grid_factor(PROVINCE) * 1000
     expected = {
-        (enterprise, "CO2f"): _converted(days, factor)
-        for (enterprise, subject, _), days in _by_day(posted.energy(month)).items()
+        (enterprise, "CO2f"): converted(days, factor)
+        for (enterprise, subject, _), days in by_day(posted.energy(month)).items()
         if subject.startswith("GRID>") and any(days.values())
     }
     assert carbon(posted.select(month=month, book="location"), "S2/electricity") == expected
-
-
-@each_month
-@pytest.mark.parametrize("book", ["location", "market"])
-def test_scope_2_of_heat_is_the_buyers(posted: Posted, month: int, book: str) -> None:
-    expected = {
-        (enterprise, "CO2f"): _converted(days, HEAT * 1000)
-        for (enterprise, subject, _), days in _by_day(posted.energy(month)).items()
-        if subject == f"STEAM>{enterprise}:steam" and any(days.values())
-    }
-    assert carbon(posted.select(month=month, book=book), "S2/heat") == expected
 
 
 @each_month
@@ -293,7 +264,7 @@ def test_scope_2_by_market(posted: Posted, month: int) -> None:
     assert claimed
     market = posted.select(month=month, book="market")
     found = carbon(market, "S2/electricity")
-    for (enterprise, subject, _), days in _by_day(posted.energy(month)).items():
+    for (enterprise, subject, _), days in by_day(posted.energy(month)).items():
         if not subject.startswith("GRID>") or not any(days.values()):
             continue
         bought, covered = sum(days.values()), claimed.get(enterprise, 0)
@@ -309,11 +280,11 @@ def test_regulatory_net_purchases(posted: Posted, month: int) -> None:
     nation = posted.oracle.grid_factor(NATION) * 1000
     power: dict[tuple[str, str], int] = defaultdict(int)
     heat: dict[tuple[str, str], int] = defaultdict(int)
-    for (enterprise, subject, _), days in _by_day(posted.energy(month)).items():
+    for (enterprise, subject, _), days in by_day(posted.energy(month)).items():
         if subject.endswith(":electricity"):
-            power[enterprise, "CO2f"] += _converted(days, nation)
+            power[enterprise, "CO2f"] += converted(days, nation)
         elif subject.endswith(":steam"):
-            heat[enterprise, "CO2f"] += _converted(days, HEAT * 1000)
+            heat[enterprise, "CO2f"] += converted(days, HEAT * 1000)
     lines = posted.select(month=month, book="regulatory")
     assert carbon(lines, "S2/electricity") == {key: a for key, a in power.items() if a}
     assert carbon(lines, "S2/heat") == {key: a for key, a in heat.items() if a}
@@ -369,8 +340,8 @@ def test_the_guideline_of_2015_takes_its_own_fuel_table(posted: Posted, tmp_path
     for carrier, (name, _, _, _) in FUELS.items():
         factor = posted.oracle.fuel_co2_mg_per_base("NDRC2015-other-industry", name)
         expected = {
-            (enterprise, "CO2f"): _converted(days, factor)
-            for (enterprise, subject, _), days in _by_day(posted.energy(202507)).items()
+            (enterprise, "CO2f"): converted(days, factor)
+            for (enterprise, subject, _), days in by_day(posted.energy(202507)).items()
             if subject.endswith(f":{carrier}")
         }
         assert carbon(changed.select(book="regulatory"), f"S1/{carrier}") == expected

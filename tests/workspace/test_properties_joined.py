@@ -125,7 +125,6 @@ def dealt(readings: Sequence[Reading], dice: random.Random, files: int) -> list[
     return [hand for hand in hands if hand]
 
 
-
 @contextmanager
 def sites() -> Iterator[_Sites]:
     with tempfile.TemporaryDirectory() as folder:
@@ -265,7 +264,9 @@ def test_an_enterprise_taken_out_of_the_park_file_leaves_no_account_behind() -> 
         site = posted_at_once(make, readings)
         (site.directory / "park.toml").write_text(described(without="E3"), encoding="utf-8")
         site.later(hours=1).run()
-        left = posted_at_once(make, [r for r in readings if r.meter not in ("MS3", "MG3")], described(without="E3"))
+        left = posted_at_once(
+            make, [r for r in readings if r.meter not in ("MS3", "MG3")], described(without="E3")
+        )
         assert_frame_equal(site.net(MONTHS), left.net(MONTHS))
         assert set(due(site).values()) == {0}
         assert not site.run().months

@@ -256,13 +256,15 @@ def _stocks(
             continue
         start = opening.get(graph.owner(pool), {}).get((f"STK/{node}", carrier), 0)
         charge, discharge = (np.maximum(total[rows], 0).sum(axis=0) for rows in (into, out_of))
-        drawn, left, lack = stock_of(
+        drawn, left, lack, surplus = stock_of(
             graph.storages[node], graph.park.carriers[carrier], charge, discharge, float(start)
         )
         stocks[pool] = drawn, left
         levels[pool] = float(start), float(round(float(left[0])))
         if lack > 1e-3 * max(float(drawn[0]), 1.0):
             problems.append(_drained(graph, node, lack, carrier))
+        if surplus > 1e-3 * max(float(left[0]), 1.0):
+            problems.append(_overfull(graph, node, surplus, carrier))
     return stocks, levels, problems
 
 
@@ -361,5 +363,14 @@ def _drained(graph: PoolGraph, node: str, lack: float, carrier: str) -> Problem:
         N_("{node} gave {amount:.0f} {unit} more than it held"),
         {"node": node, "amount": lack, "unit": graph.park.carriers[carrier].base_unit},
         N_("check its efficiencies in [[storage]] and its meters"),
+        severity="warning",
+    )
+
+
+def _overfull(graph: PoolGraph, node: str, surplus: float, carrier: str) -> Problem:
+    return Problem(
+        N_("{node} took in {amount:.0f} {unit} more than it can hold: they count as lost in it"),
+        {"node": node, "amount": surplus, "unit": graph.park.carriers[carrier].base_unit},
+        N_("check its capacity and efficiencies in [[storage]] and its meters"),
         severity="warning",
     )

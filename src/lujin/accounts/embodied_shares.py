@@ -52,6 +52,8 @@ def product_shares(
                 found.parts[pool][:] = given[pool] > 0
             continue
         parts = _declared(graph, joint, making, given, holder)
+        if parts is not None and (left_out := [p for p in making if graph.pools[p].carrier not in joint.shares]):
+            found.problems.append(_unnamed(graph, joint, left_out))
         if parts is None:
             parts = _by_formula(graph, joint, making, given, amounts, (fuel_kj or {}).get(node), found.problems)
         for pool, part in parts.items():
@@ -109,7 +111,7 @@ def _by_formula(
     try:
         share = allocate(joint.method, power, net, stated(joint, boiler))
     except InputError as error:
-        problems.extend(error.problems)
+        problems.extend(_refused(joint.node, problem) for problem in error.problems)
         return {}
     found = {p: _part(given[p], heat) * share.heat for p in heats}
     found.update({p: _part(given[p] * _KJ_PER_WH, power) * share.power for p in powers})
@@ -156,6 +158,26 @@ def _undeclared(graph: PoolGraph, node: str, making: Sequence[int], holder: bool
         N_("{node} makes {carriers}, and nothing says how they share its carbon: not posted"),
         {"node": node, "carriers": carriers},
         N_('add a [[joint]] for {node} that names a formula, e.g. method = "ghgp_efficiency@1"'),
+        file="park.toml",
+        field="joint",
+    )
+
+
+def _refused(node: str, reason: Problem) -> Problem:
+    """Why a formula gives no shares, with the plant that it was asked for."""
+    said = {"place": node, "said": reason, "node": node}
+    return Problem(N_("{place}: {said}"), said, file="park.toml", field="joint")
+
+
+def _unnamed(graph: PoolGraph, joint: Joint, pools: Sequence[int]) -> Problem:
+    return Problem(
+        N_("{node}: {method} names no share for {carriers}, so that it carries no carbon"),
+        {
+            "node": joint.node,
+            "method": joint.method,
+            "carriers": ", ".join(graph.pools[p].carrier for p in pools),
+        },
+        N_("declare a share for each output, 0 where it bears nothing"),
         file="park.toml",
         field="joint",
     )

@@ -165,7 +165,7 @@ def _origins(carbon: Carbon, way: Traced, total: int, factors: Mapping[str, Expl
         if abs(came) < LEAST * total:
             small += came
             continue
-        text = N_("{percent} % from {origin} ({enterprise}): {amount}, {subject}, rule {rule}")
+        text = N_("{percent} % from {origin} ({enterprise}): {amount}, {rule}")
         who, _, name = account.partition("/")
         params = {
             "percent": f"{100 * came / total:.2f}",
@@ -191,7 +191,7 @@ def _pools(carbon: Carbon, way: Traced, total: int) -> list[Explanation]:
     """The pools that it went through: what each got from whom, and which part of it came here."""
     into: dict[int, list[Explanation]] = defaultdict(list)
     for a, b, amount, subject, rule in carbon.moves:
-        text = N_("from {pool} ({enterprise}): {amount}, {subject} {rule}")
+        text = N_("from {pool} ({enterprise}): {amount}, {rule}")
         params = {
             "pool": carbon.places[a].pool,
             "enterprise": carbon.places[a].enterprise,

@@ -65,9 +65,7 @@ def _with(joint: Joint, method: str) -> Joint:
     return replace(joint, method=method) if known else joint  # type: ignore[arg-type]  # an id of METHODS
 
 
-def _solved(
-    poster: Poster, pack: Pack, opening: Opening, park: Park, disputed: Disputed | None
-) -> EmbodiedMonth:
+def _solved(poster: Poster, pack: Pack, opening: Opening, park: Park, disputed: Disputed | None) -> EmbodiedMonth:
     return embodied_month(replace(poster, flows=replace(poster.flows, park=park)), pack, opening, disputed)
 
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -352,15 +353,17 @@ def unfed(graph: PoolGraph, amounts: NDArray[np.int64]) -> set[str]:
 
 def stock_of(
     storage: Storage, carrier: Carrier, charge: NDArray[np.int64], discharge: NDArray[np.int64], opening: float
-) -> tuple[Floats, Floats, float]:
-    """Drawn and left energy of one step over its slots, and by how much more was drawn than there was.
+) -> tuple[Floats, Floats, float, float]:
+    """Drawn and left energy of one step over its slots, and by how much more was drawn than there was, or put in
+    than it holds.
 
     S⁺ = S·(1−λ) + η_c·c − d/η_d per slot, all in base units of the carrier; never below zero nor above what the
-    store holds. Returns (drawn [1], left [1], shortfall).
+    store holds. Returns (drawn [1], left [1], shortfall, surplus).
     """
     per_slot = 1 - (1 - float(storage.standing_loss_per_day)) ** (1 / 96)
-    limit = float(storage.capacity * _fraction(storage, carrier))
+    limit = float(Fraction(storage.capacity) * to_base(storage.unit, carrier.dimension))
     content, shortfall = min(opening, limit), 0.0
+    surplus = opening - content
     gained = charge * float(storage.charge_efficiency)
     taken = discharge / float(storage.discharge_efficiency)
     for gain, take in zip(gained.tolist(), taken.tolist(), strict=True):
@@ -368,13 +371,9 @@ def stock_of(
         if content < 0:
             shortfall -= content
             content = 0.0
+        surplus += max(content - limit, 0.0)
         content = min(content, limit)
-    return np.array([taken.sum()]), np.array([content]), shortfall
-
-
-def _fraction(storage: Storage, carrier: Carrier) -> int:
-    base = to_base(storage.unit, carrier.dimension)
-    return int(base) if base.denominator == 1 else round(base)
+    return np.array([taken.sum()]), np.array([content]), shortfall, surplus
 
 
 def components(park: Park) -> Mapping[str, frozenset[str]]:

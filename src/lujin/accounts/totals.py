@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lujin.accounts import sections
-from lujin.accounts.amounts import Amount, GwpSet
+from lujin.accounts.amounts import GASES, Amount, GwpSet
 from lujin.accounts.pack import packs
 from lujin.accounts.tables import entry, line, line_key
 from lujin.park import Park
@@ -43,8 +43,9 @@ class ParkTotals:
 
     ``energy``: carrier → bought from outside the fence or generated inside. ``carbon``: (book, scope) → CO2e.
     ``consolidated``: book → the park as one enterprise, CO2e. ``overlap``: electricity that was sold to the
-    public grid and may have been bought back: it has no origin and is disclosed, not eliminated. Scope 3 has no
-    total: one enterprise's is another's scope 1.
+    public grid and may have been bought back: it has no origin and is disclosed, not eliminated. ``embodied``:
+    group of accounts → CO2e of book embodied: what came in (EMBODIED_IN), and where it is (EMBODIED_OUT). Scope 3
+    has no total: one enterprise's is another's scope 1.
     """
 
     first: int
@@ -58,6 +59,7 @@ class ParkTotals:
     estimated_electricity: Amount
     consolidated: Mapping[str, Consolidated]
     overlap: Amount
+    embodied: Mapping[str, Amount] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -72,6 +74,7 @@ class ParkTotals:
             "estimated_electricity": self.estimated_electricity.as_dict(),
             "consolidated": {book: found.as_dict() for book, found in self.consolidated.items()},
             "overlap": self.overlap.as_dict(),
+            "embodied": {group: amount.as_dict() for group, amount in self.embodied.items()},
         }
 
 
@@ -89,8 +92,12 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
     energy: dict[str, int] = defaultdict(int)
     others: dict[str, int] = defaultdict(int)
     gases: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    passed: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for book, debit, credit, commodity, quality, amount in rows:
         amount = int(amount)
+        if book == "embodied":
+            _add_embodied(passed, debit, credit, commodity, amount)
+            continue
         to, (origin, party) = debit.split("/")[1], credit.split("/")[1:3]
         if book != "physical":
             for account, signed in ((debit, amount), (credit, -amount)):
@@ -124,7 +131,27 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
         estimated_electricity=Amount(others["estimated"], "Wh"),
         consolidated=_consolidated(connection, gases, gwp),
         overlap=Amount(max(min(others["exported"], bought), 0), "Wh"),
+        embodied={
+            group: gwp["embodied"].co2e(passed[group])
+            for group in (*EMBODIED_IN, *EMBODIED_OUT)
+            if "embodied" in gwp and any(passed[group].values())
+        },
     )
+
+
+# Groups of accounts of book embodied by which carbon comes in, and where it can be at the end.
+EMBODIED_IN = ("ATM", "EXT")
+EMBODIED_OUT = ("OWN", "OUT", "STORED", "STK", "WIP", "SUSPENSE")
+
+
+def _add_embodied(passed: dict[str, dict[str, int]], debit: str, credit: str, commodity: str, amount: int) -> None:
+    """What came in and where it went; transfers between neighbours cancel and have no group here."""
+    for account, signed in ((debit, amount), (credit, -amount)):
+        group = account.split("/")[1]
+        if commodity in GASES and group in EMBODIED_IN:
+            passed[group][commodity] -= signed
+        elif commodity in GASES and group in EMBODIED_OUT:
+            passed[group][commodity] += signed
 
 
 def _public_grid(park: Park, node: str) -> bool:

@@ -49,8 +49,16 @@ class Basis:
 
     def line(self, rule: str, factor: str, subject: str, quality: str) -> Rests:
         activity = self._estimated(subject) if quality == "estimated" else self.subject(subject)
-        numbers = self._factor(rule, factor)
+        numbers = self._own(subject) if rule == "own_factor@1" else self._factor(rule, factor)
         return Rests(activity.known + numbers.known, activity.unknown + numbers.unknown)
+
+    def _own(self, subject: str) -> Rests:
+        """A plant's own factor rests on what it burned and shared: known if the park states it for the node."""
+        node = subject.partition(">")[0]
+        found = self.table.allocation(node)
+        if found is None:
+            return Rests((), (("allocation", node),))
+        return Rests((_known("allocation", node, found),), ())
 
     def _estimated(self, subject: str) -> Rests:
         """An estimate is no reading: it has a source of its own, unknown unless a row states it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
+from lujin.accounts import Amount
 from lujin.accounts.statement_parts import Completeness, FactorUse
+from lujin.accounts.uncertainty_parts import UncertainTotal
 from lujin.errors import N_
 from lujin.publish.content import Column, Table
 from lujin.publish.letterhead import Names, Paper
@@ -28,6 +29,7 @@ def uncertainty(paper: Paper) -> Table:
     say, found = paper.names.say, paper.statement.uncertainty
     totals = found.totals if found is not None else ()
     unit = formula(paper.names.unit(totals[0].value.unit)) if totals else ""
+    shown = [at for at in range(len(RANGES)) if any(_ranges(t)[at] for t in totals)]
     columns = (
         Column(say(N_("total")), share=1),
         Column(say(N_("amount")), unit, numeric=True),
@@ -36,28 +38,52 @@ def uncertainty(paper: Paper) -> Table:
         Column(say(N_("± of it")), unit, numeric=True),
         Column(say(N_("± of it")), "%", numeric=True),
         Column(say(N_("part without stated uncertainty")), numeric=True),
+        *(Column(say(RANGES[at]), unit, numeric=True) for at in shown),
     )
     rows = tuple(
         (
-            headline(paper.names.scope(t.total) if t.total in ("S1", "S2") else say(TOTALS.get(t.total, t.total))),
+            headline(paper.names.total(t.total)),
             *map(amount, (t.value, t.at_least if t.at_least or t.known else None, t.quantified, t.u95)),
             share(t.relative),
             share(t.unknown_share),
+            *(amount(_ranges(t)[at]) if _ranges(t)[at] else "" for at in shown),
         )
         for t in totals
     )
     title = say(N_("Uncertainty (expanded, 95 %, k = 2)"))
     note = say(N_("Data without a stated uncertainty are unknown, not exact; at least: what the others bring."))
-    return Table("uncertainty", "summary", title, columns, rows, notes=(note,))
+    doubts = paper.names.doubts(found, paper.statement.factors) if found is not None and rows else ()
+    told = (headline(text).replace(" %", "\u00a0%") for text in doubts)  # no line begins with a percent sign
+    return Table("uncertainty", "uncertainty", title, columns, rows, notes=(note, *told))
 
 
-TOTALS: Mapping[str, str] = {
-    "book": N_("together"),
-    "direct": N_("own emissions"),
-    "acquired": N_("taken over"),
-    "transferred": N_("passed on"),
-    "final": N_("remaining"),
-}
+RANGES = (N_("lowest drawn"), N_("highest drawn"), N_("lowest method"), N_("highest method"))
+
+
+def _ranges(total: UncertainTotal) -> tuple[Amount | None, ...]:
+    return (*(total.interval or (None, None)), *(total.method_range or (None, None)))
+
+
+def rests_on(paper: Paper) -> Table:
+    """Per total the largest contributors to what is known of its uncertainty, and the data of which none is."""
+    say, names, found = paper.names.say, paper.names, paper.statement
+    columns = (
+        Column(say(N_("total")), share=0.5),
+        Column(say(N_("meter, factor or estimate")), share=1.6),
+        Column(say(N_("share of the known variance")), numeric=True),
+        Column(say(N_("part without stated uncertainty")), numeric=True),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for total in found.uncertainty.totals if found.uncertainty is not None else ():
+        name = headline(names.total(total.total))
+        for known in total.contributors:
+            datum = names.datum(known.kind, known.source, found.factors)
+            rows.append((name, headline(datum), share(known.share), NOT_POSTED))
+        for unknown in total.unknown:
+            datum = names.datum(unknown.kind, unknown.source, found.factors)
+            rows.append((name, headline(datum), NOT_POSTED, share(unknown.share)))
+    title = say(N_("What the uncertainty rests on"))
+    return Table("rests_on", "uncertainty", title, columns, tuple(rows))
 
 
 def completeness(paper: Paper) -> Table:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lujin.accounts.canonical import sha256_of
 from lujin.accounts.sections import CARBON_BOOKS
 from lujin.accounts.statement_parts import BookTotal
 from lujin.errors import N_
-from lujin.publish.basis import completeness, factors, restatements, uncertainty
+from lujin.publish import verification
+from lujin.publish.basis import completeness, factors, restatements, rests_on, uncertainty
+from lujin.publish.carbon import carbon, embodied, iso14064, memo, scope3
 from lujin.publish.content import Chart, Content, Fact, Figure, Table
-from lujin.publish.letterhead import Code, Paper, Quantity
+from lujin.publish.letterhead import Paper, Quantity
 from lujin.publish.numbers import NOT_POSTED, Share, amount, formula, headline, local, month_text
-from lujin.publish.tables import balances, books, carbon, cost, demand, energy, memo, periods
+from lujin.publish.tables import balances, books, cost, demand, energy, periods, settlements
 
 PERIODS: Mapping[str, str] = {
     "": N_("unknown"),
@@ -25,10 +26,6 @@ PERIODS: Mapping[str, str] = {
     "restated": N_("restated after closing"),
 }
 UNKNOWN = N_("not available")
-INTEGRITY = N_(
-    "Compared with the park's ledger, the codes show that these figures are the recorded ones, unaltered. They "
-    "prove integrity, not correct metering."
-)
 
 
 def compose(paper: Paper) -> Content:
@@ -48,8 +45,9 @@ def compose(paper: Paper) -> Content:
         chart_notes=_chart_notes(paper),
         tables=_tables(paper),
         uncertainty=paper.letterhead.uncertainty or (() if quantified else (say(UNKNOWN),)),
-        codes=tuple((headline(_code_name(paper, code)), code.text) for code in paper.letterhead.codes),
-        notes=_notes(paper),
+        codes=verification.codes(paper),
+        other_codes=verification.other_codes(paper),
+        notes=verification.notes(paper),
         warning=_warning(paper),
         footer=_footer(paper, holder),
         words=_words(paper),
@@ -58,29 +56,10 @@ def compose(paper: Paper) -> Content:
 
 def _tables(paper: Paper) -> tuple[Table, ...]:
     """All tables, in the order of the paper."""
-    lines = [part(paper) for part in (books, energy, periods, cost, demand, carbon, memo)]
-    basis = [part(paper) for part in (uncertainty, completeness, factors, restatements)]
-    return (*lines, *balances(paper), *basis)
-
-
-def short_code(paper: Paper) -> str:
-    """Sixteen digits that stand for all codes of the paper, at the foot of each page; empty without any.
-
-    The first 64 bits of the SHA-256 of the canonical JSON of the codes: they tie pages together and tell two
-    versions apart. The codes themselves are what is checked.
-    """
-    codes = paper.letterhead.codes
-    if not codes:
-        return ""
-    digest = sha256_of([[code.name, code.book, code.text] for code in codes])[:16].upper()
-    return " ".join(digest[at : at + 4] for at in range(0, 16, 4))
-
-
-def _code_name(paper: Paper, code: Code) -> str:
-    name = paper.names.say(code.name)
-    if not code.book:
-        return name
-    return paper.names.say.fill(N_("{name} ({detail})"), name=name, detail=paper.names.book(code.book))
+    lines = [part(paper) for part in (books, energy, periods, cost, demand, settlements)]
+    emitted = [part(paper) for part in (carbon, memo, scope3, iso14064)]
+    basis = [part(paper) for part in (uncertainty, rests_on, completeness, factors, restatements)]
+    return (*lines, *emitted, *embodied(paper), *balances(paper), *basis)
 
 
 def _facts(paper: Paper) -> tuple[Fact, ...]:
@@ -148,9 +127,22 @@ def _figures(paper: Paper) -> tuple[Figure, ...]:
         say.fill(N_("of it estimated: {amount}"), amount=cost.text if cost else say(UNKNOWN)),
     )
     own = next((b for b in found.books if b.book == found.book), None)
+    if found.book == "embodied":
+        return energy, money, *_embodied(paper)
     if found.book not in CARBON_BOOKS:
         return energy, money
     return energy, money, _scope(paper, own, "1"), _scope(paper, own, "2")
+
+
+def _embodied(paper: Paper) -> tuple[Figure, ...]:
+    """What came in with energy, material and own emissions, and what stayed for the enterprise's own use."""
+    say, section = paper.names.say, paper.statement.embodied
+    unit, detail = formula("tCO2e"), paper.names.book(paper.statement.book)
+    parts = (
+        (N_("taken over and emitted"), section.incoming if section else None),
+        (N_("carried by own use"), section.own if section else None),
+    )
+    return tuple(Figure(headline(say(name)), amount(found), unit, detail) for name, found in parts)
 
 
 def _scope(paper: Paper, own: BookTotal | None, scope: str) -> Figure:
@@ -178,7 +170,9 @@ def _charts(paper: Paper) -> tuple[Chart, ...]:
         unit = next((p.unit for m in paper.letterhead.history if (p := m.of(of)) is not None), "")
         if unit:
             said = "tCO2" if (of, unit) == ("carbon", "t") else paper.names.unit(unit)
-            found.append(Chart(formula(say(CHARTS[of, unit])), formula(said), of))
+            own = (of, paper.statement.book) == ("carbon", "embodied")
+            title = N_("Embodied CO2e of own use") if own else CHARTS[of, unit]
+            found.append(Chart(formula(say(title)), formula(said), of))
     return tuple(found)
 
 
@@ -232,22 +226,6 @@ def _warning(paper: Paper) -> str:
 UNVERIFIED = N_("{count} of {whole} factors and prices used are unverified; they are marked * in the list.")
 
 
-def _notes(paper: Paper) -> tuple[str, ...]:
-    say = paper.names.say
-    notes = [say(INTEGRITY)]
-    if not paper.letterhead.codes:
-        notes.append(say(N_("No verification code is available for this statement.")))
-    notes.append(say(N_("Figures are rounded to the decimals shown; the ledger holds whole base units.")))
-    notes.append(
-        say.fill(
-            N_("0: measured or computed as zero. {dash}: nothing posted here. {none}: not available."),
-            dash=NOT_POSTED,
-            none=say(N_("n/a")),
-        )
-    )
-    return tuple(notes)
-
-
 def _footer(paper: Paper, holder: str) -> str:
     """Whose page this is, in one line."""
     found = paper.statement
@@ -276,6 +254,7 @@ def _words(paper: Paper) -> dict[str, str]:
         "history": N_("Twelve months"),
         "uncertainty": N_("Uncertainty"),
         "check": N_("Verification"),
+        "others": N_("Verification codes of the other books"),
         "notes": N_("Notes"),
         "none": N_("n/a"),
         "code": N_("code"),
@@ -289,4 +268,4 @@ def _words(paper: Paper) -> dict[str, str]:
         "completeness": N_("Completeness"),
         "restatements": N_("Restatements"),
     }
-    return {key: say(text) for key, text in words.items()} | {"short_code": short_code(paper)}
+    return {key: say(text) for key, text in words.items()} | {"short_code": verification.short_code(paper)}

@@ -8,7 +8,7 @@ from typing import Literal
 from lujin.publish.letterhead import MonthPoint, Quantity
 from lujin.publish.numbers import Cell, Number
 
-Sheet = Literal["summary", "lines", "carbon", "factors", "completeness", "restatements"]
+Sheet = Literal["summary", "lines", "carbon", "uncertainty", "factors", "completeness", "restatements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The whole paper in words and numbers, in one language."""
+    """The whole paper in words and numbers, in one language. ``other_codes`` stand at its end."""
 
     language: str
     title: str
@@ -79,6 +79,7 @@ class Content:
     tables: tuple[Table, ...]
     uncertainty: tuple[str, ...]
     codes: tuple[tuple[str, str], ...]
+    other_codes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     warning: str
     footer: str

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
 from lujin.accounts import Amount, Statement
+from lujin.accounts.embodied_statement import EmbodiedLine
+from lujin.accounts.method_range import MethodRange
+from lujin.accounts.statement_parts import FactorUse
+from lujin.accounts.uncertainty_parts import Uncertainty
 from lujin.language import Speech
 
 PeriodState = Literal["", "open", "closed", "verified", "restated"]
@@ -40,18 +44,41 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedHead:
+    """Newest signed head of the park's log: the first ``size`` entries have this Merkle root (RFC 6962).
+
+    ``covers``: the statement's newest entries are among them.
+    """
+
+    size: int
+    root: str
+    signed_at: datetime
+    covers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that was issued of the month. ``superseded``: the month was restated since."""
+
+    id: str
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Letterhead:
     """All of it may be unknown; what is unknown is printed as such.
 
     ``period``: state of the month, "" unknown. ``issued_at``: None takes the time at which the newest entry was
-    recorded, so that the same account gives the same bytes. ``codes``: ids of entries, tree head, certificate.
-    ``history``: up to twelve months up to this one, oldest first. ``uncertainty``: lines of text, as they are to
-    be read.
+    recorded, so that the same account gives the same bytes. ``codes``: ids of entries, digest of the closing;
+    ``head`` and ``certificate``: None, there is none. ``history``: up to twelve months up to this one, oldest
+    first. ``uncertainty``: lines of text, as they are to be read.
     """
 
     period: PeriodState = ""
     issued_at: datetime | None = None
     codes: tuple[Code, ...] = ()
+    head: SignedHead | None = None
+    certificate: Issued | None = None
     history: tuple[MonthPoint, ...] = ()
     uncertainty: tuple[str, ...] = ()
 
@@ -73,6 +100,7 @@ class Names(Protocol):
     def park(self) -> str: ...
     def timezone(self) -> str: ...
     def book(self, code: str) -> str: ...
+    def carrier(self, code: str) -> str: ...
     def unit(self, unit: str) -> str: ...
     def commodity(self, code: str) -> str: ...
     def item(self, code: str) -> str: ...
@@ -84,6 +112,12 @@ class Names(Protocol):
     def reason(self, code: str) -> str: ...
     def state(self, code: str) -> str: ...
     def confidence(self, code: str) -> str: ...
+    def outcome(self, code: str) -> str: ...
+    def embodied(self, line: EmbodiedLine) -> str: ...
+    def formulas(self, methods: MethodRange) -> str: ...
+    def total(self, code: str) -> str: ...
+    def datum(self, kind: str, source: str, factors: Sequence[FactorUse]) -> str: ...
+    def doubts(self, found: Uncertainty, factors: Sequence[FactorUse]) -> tuple[str, ...]: ...
     def factor(self, table: str, values: Mapping[str, str]) -> FactorName: ...
     def reference_source(self, source: str) -> str: ...
 

@@ -76,6 +76,7 @@ def _data(content: Content, glyphs: Glyphs, month: int) -> dict[str, Any]:
         "chart_notes": content.chart_notes,
         "uncertainty": content.uncertainty,
         "codes": content.codes,
+        "other_codes": content.other_codes,
         "notes": content.notes,
         "warning": content.warning,
         "footer": content.footer,

@@ -1,16 +1,14 @@
-"""The tables of a printed statement that hold its lines: energy, money, carbon, balances."""
+"""The tables of a printed statement that hold its lines: energy, money, meters, balances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from lujin.accounts import Amount, Statement
-from lujin.accounts.amounts import GASES
-from lujin.accounts.sections import CARBON_BOOKS
+from lujin.accounts import Statement
 from lujin.accounts.statement_parts import CostLine
 from lujin.errors import N_
 from lujin.publish.content import Column, Table
-from lujin.publish.letterhead import Names, Paper
+from lujin.publish.letterhead import Paper
 from lujin.publish.numbers import (
     NOT_POSTED,
     NOTHING_POSTED,
@@ -19,8 +17,8 @@ from lujin.publish.numbers import (
     amount,
     formula,
     headline,
-    kilograms,
     local,
+    share,
 )
 
 _PERIODS = ("super_peak", "peak", "flat", "valley", "deep_valley", "")
@@ -93,8 +91,8 @@ def periods(paper: Paper) -> Table:
     """What was purchased in each tariff period."""
     say, names = paper.names.say, paper.names
     columns = (
-        Column(say(N_("carrier")), share=1),
-        Column(say(N_("tariff period")), share=1),
+        Column(say(N_("carrier"))),
+        Column(say(N_("tariff period"))),
         Column(say(N_("purchased")), numeric=True),
         Column(say(N_("unit"))),
     )
@@ -175,82 +173,31 @@ def demand(paper: Paper) -> Table:
     return _table("demand", say(N_("Basic charge by demand or capacity")), columns, rows, (), (), "")
 
 
-# ----------------------------------------------------------------------------------------------------- carbon
-
-
-def carbon(paper: Paper) -> Table:
-    """Lines of the book asked for: CO2 in t, the other gases in kg, CO2e through the GWP set of the pack."""
-    say, names, found = paper.names.say, paper.names, paper.statement
+def settlements(paper: Paper) -> Table:
+    """Flows that both parties measured: what each meter said, and what stands in the books."""
+    say, names = paper.names.say, paper.names
+    within = N_("± of it")
+    said = (N_("own meter"), within, N_("check meter"), within, N_("gap"), N_("U (k = 2)"), N_("settled"))
     columns = (
-        Column(say(N_("scope"))),
-        Column(say(N_("source")), share=1.4),
-        *(Column(*_gas_title(names, gas), numeric=True) for gas in GASES),
-        Column("CO2e", "t", numeric=True),
-        Column(say(N_("of it estimated")), "tCO2e", numeric=True),
-        Column(say(N_("line")), share=1.2),
+        Column(say(N_("flow")), share=1),
+        *(Column(say(n), numeric=True) for n in said),
+        Column(say(N_("unit"))),
+        Column(say(N_("compared")), numeric=True),
+        Column(say(N_("outcome")), share=1),
     )
     rows = tuple(
         (
-            headline(names.scope(c.scope)),
-            names.source(c.account),
-            *(_gas(c.gases.get(gas), gas) for gas in GASES),
-            amount(c.co2e),
-            amount(c.estimated_co2e),
-            account_of(c.reference),
+            s.flow,
+            *map(amount, (s.own, s.own_uncertainty, s.other, s.other_uncertainty)),
+            *map(amount, (s.gap, s.uncertainty, s.settled)),
+            names.unit(s.own.unit),
+            share(s.compared / s.expected if s.expected else None),
+            headline(names.outcome(s.outcome)),
         )
-        for c in found.carbon
+        for s in paper.statement.settlements
     )
-    title = say.fill(N_("Carbon, {book}"), book=names.book(found.book))
-    notes = (say(N_("Biogenic CO2 and memo lines stand beside the totals and are not part of them.")),)
-    empty = say(NOTHING_POSTED) if found.book in CARBON_BOOKS else ""
-    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), notes, empty)
-
-
-def _gas_title(names: Names, gas: str) -> tuple[str, str]:
-    return names.commodity(gas), "t" if gas.startswith("CO2") else "kg"
-
-
-def _gas(found: Amount | None, gas: str) -> Cell:
-    if found is None:
-        return NOT_POSTED
-    return amount(found) if gas.startswith("CO2") else kilograms(found)
-
-
-def _carbon_total(paper: Paper) -> tuple[Cell, ...]:
-    counted = [c for c in paper.statement.carbon if c.scope in ("S1", "S2")]
-    if not counted:
-        return ()
-    gases: list[Cell] = []
-    for gas in GASES:
-        held = [c.gases[gas] for c in counted if gas in c.gases]
-        gases.append(_gas(_sum(held), gas) if gas != "CO2b" else "")
-    sums = (amount(_sum([c.co2e for c in counted])), amount(_sum([c.estimated_co2e for c in counted])))
-    return (headline(paper.names.say(N_("total"))), "", *gases, *sums, "")
-
-
-def _sum(amounts: Sequence[Amount | None]) -> Amount | None:
-    """None where one of them is unknown: a total of a part would pass for the whole."""
-    found: Amount | None = None
-    for one in amounts:
-        if one is None:
-            return None
-        found = one if found is None else found + one
-    return found
-
-
-def memo(paper: Paper) -> Table:
-    say, names = paper.names.say, paper.names
-    columns = (
-        Column(say(N_("kind")), share=1),
-        Column(say(N_("instrument")), share=2),
-        Column(say(N_("used")), numeric=True),
-        Column(say(N_("unit"))),
-    )
-    rows = tuple(
-        (headline(names.instrument(m.kind)), m.instrument, amount(m.amount), names.unit(m.amount.unit))
-        for m in paper.statement.memo
-    )
-    return Table("memo", "carbon", say(N_("Green power and certificates used")), columns, rows)
+    note = say.fill(N_("{none}: the uncertainty of a meter is unknown."), none=say(N_("n/a")))
+    return _table("settlements", say(N_("Two meters on one pipe")), columns, rows, (), (note,), "")
 
 
 # --------------------------------------------------------------------------------------------------- balances
@@ -279,7 +226,7 @@ def _balances(paper: Paper, found: Statement) -> Table:
         (
             headline(names.account(a.account)),
             formula(names.commodity(a.commodity)),
-            names.unit(a.opening.unit),
+            formula(names.unit(a.opening.unit)),
             *map(amount, (a.opening, a.movement, a.estimated, a.closing)),
             a.account,
         )

@@ -31,6 +31,7 @@ SHEETS: tuple[tuple[Sheet, str], ...] = (
     ("summary", "summary"),
     ("lines", "lines"),
     ("carbon", "carbon"),
+    ("uncertainty", "uncertainty"),
     ("factors", "factors"),
     ("completeness", "completeness"),
     ("restatements", "restatements"),
@@ -51,6 +52,8 @@ def xlsx(paper: Paper) -> bytes:
     book.remove(book.active)
     issued = paper.issued_at or datetime(1980, 1, 1, tzinfo=UTC)
     for sheet, word in SHEETS:
+        if sheet == "uncertainty" and not any(table.rows for table in content.of(sheet)):
+            continue
         page = book.create_sheet(content.words[word])
         _print_setup(page, content)
         row = _summary(page, content) if sheet == "summary" else _top(page, content)
@@ -133,11 +136,10 @@ def _rest_of_summary(page: Worksheet, row: int, content: Content) -> None:
     for note in content.chart_notes:
         _text(page.cell(row, 1), note, _NOTE)
         row += 1
-    short = [(content.words["code"], content.words["short_code"])] if content.codes else []
-    short = [(content.words["code"], content.words["short_code"])] if content.codes else []
+    short = [(content.words["code"], content.words["short_code"])] if content.words["short_code"] else []
     parts: tuple[tuple[str, list[tuple[str, ...]]], ...] = (
         ("uncertainty", [(text,) for text in content.uncertainty]),
-        ("check", [*content.codes, *short]),
+        ("check", [*content.codes, *content.other_codes, *short]),
         ("notes", [(note,) for note in content.notes]),
     )
     for word, lines in parts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lujin.accounts.amounts import total
+from lujin.accounts.totals import EMBODIED_OUT
 from lujin.errors import N_
 from lujin.show.amounts import number
 from lujin.show.text import Column, Table, number_column, say_line, show_table
@@ -13,8 +15,9 @@ from lujin.show.words import Words
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lujin.accounts import Statement
+    from lujin.accounts import ParkTotals, Statement
     from lujin.accounts.embodied_statement import EmbodiedLine
+    from lujin.accounts.method_range import MethodRange
 
 KINDS: Mapping[str, str] = {
     "direct": N_("own emissions: {party}"),
@@ -52,7 +55,7 @@ def embodied(console: Console, found: Statement, words: Words) -> None:
     ]
     rows = [
         [
-            _party(line, words),
+            line_name(line, words),
             number(line.co2e) if line.way == "in" else "",
             number(line.co2e) if line.way != "in" else "",
             number(line.estimated_co2e),
@@ -61,16 +64,56 @@ def embodied(console: Console, found: Statement, words: Words) -> None:
         ]
         for line in section.lines
     ]
-    total = [say(N_("total")), number(section.incoming), number(section.outgoing), "", "", ""]
-    show_table(console, say(N_("Embodied carbon: what came in, and where it went")), Table(columns, rows, total))
+    sums = [say(N_("total")), number(section.incoming), number(section.outgoing), "", "", ""]
+    show_table(console, say(N_("Embodied carbon: what came in, and where it went")), Table(columns, rows, sums))
     if found.methods is not None:
-        low, high = found.methods.span
-        text = N_("by other formulas for joint production its use carries {low} to {high} tCO2e ({methods})")
-        methods = words.comma().join(found.methods.by_method)
-        say_line(console, say.fill(text, low=number(low), high=number(high), methods=methods), "dim")
+        say_line(console, by_formula(found.methods, words), "dim")
 
 
-def _party(line: EmbodiedLine, words: Words) -> str:
+GROUPS: Mapping[str, str] = {
+    "ATM": N_("own emissions of all"),
+    "EXT": N_("bought outside the park"),
+    "OWN": N_("used by the enterprises"),
+    "OUT": N_("sold outside the park"),
+    "STORED": N_("stored for good"),
+    "STK": N_("in batteries and stores"),
+    "WIP": N_("in progress"),
+    "SUSPENSE": N_("in suspense"),
+}
+
+
+def whole(console: Console, found: ParkTotals, words: Words) -> None:
+    """Book embodied of all enterprises: what came in is where it is now, and nothing stands twice."""
+    if not found.embodied:
+        return
+    say = words.say
+    columns = [
+        Column(say(N_("embodied carbon"))),
+        number_column(say(N_("in [tCO2e]"))),
+        number_column(say(N_("out [tCO2e]"))),
+    ]
+    rows = [
+        [say(GROUPS[group]), *(["", number(amount)] if group in EMBODIED_OUT else [number(amount), ""])]
+        for group, amount in found.embodied.items()
+    ]
+    sums = [
+        total((a for g, a in found.embodied.items() if (g in EMBODIED_OUT) == out), "mgCO2e")
+        for out in (False, True)
+    ]
+    title = say(N_("Embodied carbon of the park, passed on and counted once"))
+    show_table(console, title, Table(columns, rows, [say(N_("total")), *map(number, sums)]))
+
+
+def by_formula(methods: MethodRange, words: Words) -> str:
+    """How far the choice of a formula for joint production moves what the enterprise carries."""
+    low, high = methods.span
+    text = N_("by other formulas for joint production its use carries {low} to {high} tCO2e ({methods})")
+    named = words.comma().join(methods.by_method)
+    return words.say.fill(text, low=number(low), high=number(high), methods=named)
+
+
+def line_name(line: EmbodiedLine, words: Words) -> str:
+    """What a line of the balance is, and with whom."""
     party = line.party
     if line.kind == "direct":
         name = words.carrier(party)

@@ -85,8 +85,15 @@ class _Tree:
         values = {
             name: self.amount(value) if isinstance(value, Amount) else value for name, value in node.params.items()
         }
-        if "account" in values:
-            values["account"] = self.words.account(values["account"])
+        named = {
+            "account": self.words.account,
+            "origin": self.words.account,
+            "pool": self.words.pool,
+            "enterprise": self.words.node,
+            "rule": self.words.rule,
+            "commodity": self.words.commodity,
+        }
+        values |= {name: named[name](str(value)) for name, value in values.items() if name in named}
         self.put(depth, node.text, **values)
         for child in node.children:
             self.node(child, depth + 1)

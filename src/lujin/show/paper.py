@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lujin.accounts.embodied_statement import EmbodiedLine
+from lujin.accounts.method_range import MethodRange
+from lujin.accounts.statement_parts import FactorUse
+from lujin.accounts.uncertainty_parts import Uncertainty
 from lujin.language import Speech
 from lujin.publish.letterhead import FactorName
+from lujin.show import uncertainty
+from lujin.show.balance import OUTCOMES
+from lujin.show.embodied import by_formula, line_name
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 
@@ -30,6 +37,9 @@ class PaperNames:
 
     def book(self, code: str) -> str:
         return self.words.book(code)
+
+    def carrier(self, code: str) -> str:
+        return self.words.carrier(code)
 
     def unit(self, unit: str) -> str:
         return self.words.unit(unit)
@@ -63,6 +73,26 @@ class PaperNames:
 
     def confidence(self, code: str) -> str:
         return self.words.term(CONFIDENCE, code)
+
+    def outcome(self, code: str) -> str:
+        return self.words.term(OUTCOMES, code)
+
+    def embodied(self, line: EmbodiedLine) -> str:
+        return line_name(line, self.words)
+
+    def formulas(self, methods: MethodRange) -> str:
+        return by_formula(methods, self.words)
+
+    def total(self, code: str) -> str:
+        return uncertainty.total_name(self.words, code)
+
+    def datum(self, kind: str, source: str, factors: Sequence[FactorUse]) -> str:
+        return uncertainty.source_name(self.words, kind, source, uncertainty.named_factors(factors))
+
+    def doubts(self, found: Uncertainty, factors: Sequence[FactorUse]) -> tuple[str, ...]:
+        total, named = uncertainty.whole(found), uncertainty.named_factors(factors)
+        parts = (uncertainty.largest, uncertainty.unknown)
+        return tuple(text for part in parts for text in part(self.words, total, named))
 
     def factor(self, table: str, values: Mapping[str, str]) -> FactorName:
         return FactorName(factor_text(self.words, table, values), *factor_value(self.words, values))

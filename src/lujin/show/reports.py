@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lujin.accounts import Amount
 from lujin.errors import N_, Problem
 from lujin.language import Speech
-from lujin.show import periods
+from lujin.show import embodied, periods
 from lujin.show.amounts import local, month_text, number, percent, share
 from lujin.show.scopes import consolidated
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table, type_next
@@ -338,9 +338,17 @@ def demonstration(console: Console, result: Demonstration, words: Words) -> None
     totals(console, result.totals, words)
     month = month_text(result.restated.months[-1].month if result.restated.months else result.totals.last)
     commands = [
-        (f"lujin statement {park} -e E004 -m {month}", say(N_("the account of an enterprise"))),
-        (f"lujin explain {park} E004:{month}:location:S2/electricity", say(N_("where a number comes from"))),
+        (f"lujin statement {park} -e E006 -m {month}", say(N_("the account of an enterprise"))),
+        (f"lujin statement {park} -e E006 -m {month} --pdf E006.pdf", say(N_("the same on paper"))),
+        (f"lujin explain {park} E006:{month}:embodied:OWN/E006", say(N_("where a number comes from"))),
+        (f"lujin trace {park} -m {month} -e E003", say(N_("carbon of power and steam, hour by hour"))),
+        (f"lujin balance {park} -m {month}", say(N_("networks and their losses, two meters on one pipe"))),
         (f"lujin status {park} -m {month}", say(N_("gaps, estimates and suspects, meter by meter"))),
+        (f"lujin close {park} -m {month}", say(N_("close a month: only a restatement moves it"))),
+        (
+            f"lujin certificate {park} -e E006 -m {month} --out E006.json",
+            say(N_("a file that a bank checks offline with: lujin verify E006.json")),
+        ),
         (f"lujin verify {park} --replay", say(N_("compute every posting again and compare"))),
     ]
     type_next(console, say, commands)
@@ -383,3 +391,4 @@ def totals(console: Console, found: ParkTotals, words: Words) -> None:
     shown = say.fill(title, first=month_text(found.first), last=month_text(found.last))
     show_table(console, shown, Table(columns, rows))
     consolidated(console, found, words)
+    embodied.whole(console, found, words)

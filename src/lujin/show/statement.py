@@ -30,6 +30,7 @@ from lujin.show.text import (
     width_of,
     wrapped,
 )
+from lujin.show.uncertainty import named_factors
 from lujin.show.uncertainty import section as uncertainty_section
 from lujin.show.words import CONFIDENCE, REASONS, SCOPES, STATES, Words
 
@@ -383,8 +384,7 @@ def _books(console: Console, found: Statement, words: Words) -> None:
 
 def _uncertainty(console: Console, found: Statement, words: Words) -> None:
     if found.uncertainty is not None:
-        named = {f.id.rsplit("@", 1)[0]: (f.id.partition(":")[0], f.values) for f in found.factors}
-        uncertainty_section(console, found.uncertainty, words, named)
+        uncertainty_section(console, found.uncertainty, words, named_factors(found.factors))
 
 
 def _completeness(console: Console, found: Statement, words: Words) -> None:

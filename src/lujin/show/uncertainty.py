@@ -15,6 +15,7 @@ from lujin.show.words import SCOPES, Words
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lujin.accounts.statement_parts import FactorUse
     from lujin.accounts.uncertainty_parts import UncertainTotal, Uncertainty
 
 TOTALS: Mapping[str, str] = {
@@ -48,22 +49,33 @@ def section(console: Console, found: Uncertainty, words: Words, named: Named) ->
     show_table(console, say(N_("Uncertainty (expanded, 95 %, k = 2)")), Table(columns, rows))
     if not found.totals:
         return
-    last = found.of("book") or found.of("final") or found.totals[-1]
-    for text in _told(words, last, named):
+    last = whole(found)
+    for text in largest(words, last, named):
         say_line(console, text, "dim")
-    if last.unknown:
-        text = N_("unknown: no uncertainty is published or stated for {names}")
-        names = ((u.kind, u.source, u.share) for u in last.unknown)
-        say_line(console, say.fill(text, names=_listed(words, names, named)), "yellow")
+    for text in unknown(words, last, named):
+        say_line(console, text, "yellow")
+
+
+def named_factors(factors: Iterable[FactorUse]) -> Named:
+    """The factors of a statement by the keys that contributors have."""
+    return {f.id.rsplit("@", 1)[0]: (f.id.partition(":")[0], f.values) for f in factors}
+
+
+def whole(found: Uncertainty) -> UncertainTotal:
+    """The total that holds all others; there is at least one."""
+    return found.of("book") or found.of("final") or found.totals[-1]
+
+
+def total_name(words: Words, total: str) -> str:
+    return words.term(SCOPES, total) if total in SCOPES else words.term(TOTALS, total)
 
 
 def _row(words: Words, total: UncertainTotal) -> list[str]:
-    name = words.term(SCOPES, total.total) if total.total in SCOPES else words.term(TOTALS, total.total)
     low, high = total.interval or (None, None)
     least, most = total.method_range or (None, None)
     bound = "" if total.known else "≥ "
     return [
-        name,
+        total_name(words, total.total),
         amount_text(total.value),
         f"{bound}{amount_text(total.at_least)}" if total.at_least else NOTHING,
         percent(1 - total.unknown_share),
@@ -73,10 +85,17 @@ def _row(words: Words, total: UncertainTotal) -> list[str]:
     ]
 
 
-def _told(words: Words, total: UncertainTotal, named: Named) -> Iterable[str]:
+def largest(words: Words, total: UncertainTotal, named: Named) -> Iterable[str]:
     if total.contributors:
         parts = ((c.kind, c.source, c.share) for c in total.contributors)
         text = N_("largest of the known contributions: {names}")
+        yield words.say.fill(text, names=_listed(words, parts, named))
+
+
+def unknown(words: Words, total: UncertainTotal, named: Named) -> Iterable[str]:
+    if total.unknown:
+        parts = ((u.kind, u.source, u.share) for u in total.unknown)
+        text = N_("unknown: no uncertainty is published or stated for {names}")
         yield words.say.fill(text, names=_listed(words, parts, named))
 
 

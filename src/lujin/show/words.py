@@ -156,6 +156,20 @@ RULES: Mapping[str, str] = {
     "basic_charge": N_("basic charge of the two-part tariff"),
     "feed_in": N_("income from feed-in"),
     "metered": N_("metered quantity"),
+    "pass_on": N_("carbon passed on"),
+    "stock_change": N_("change of stock"),
+    "captured_co2": N_("captured CO2"),
+    "energy": N_("shared by energy"),
+    "ghgp_efficiency": N_("shared by efficiency, GHG Protocol"),
+    "fuel_share": N_("shared by fuel"),
+    "exergy": N_("shared by exergy"),
+    "egrid": N_("shared as eGRID does"),
+    "mee_heat_ratio": N_("shared by the ratio of heat supplied"),
+    "declared": N_("shared as declared"),
+}
+UNITS: Mapping[str, str] = {
+    "% of contract demand": N_("% of contract demand"),
+    "% of transformer capacity": N_("% of transformer capacity"),
 }
 _EN_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·"}
 _ZH_UNITS = {"m3": "m³", "Nm3": "Nm³", ".": "·", "CNY": "元", "month": "月", "certificate": "张"}
@@ -180,6 +194,8 @@ class Words:
 
     def unit(self, unit: str) -> str:
         """The unit as printed: 元 for CNY in Chinese."""
+        if unit in UNITS:
+            return self.term(UNITS, unit)
         units = _ZH_UNITS if self.chinese else _EN_UNITS
         return "".join(units.get(part, part) for part in re.split(r"([/. ])", unit))
 
@@ -194,7 +210,9 @@ class Words:
 
     def commodity(self, code: str) -> str:
         if code.startswith("CO2e:"):
-            return self.say.fill(N_("CO2e as published ({gwp})"), gwp=code.partition(":")[2])
+            gwp = code.partition(":")[2]
+            said = self.say(N_("no GWP stated")) if gwp == "unstated" else gwp
+            return self.say.fill(N_("CO2e as published ({gwp})"), gwp=said)
         return self.term(COMMODITIES, code) if code in COMMODITIES else self.carrier(code)
 
     def item(self, code: str) -> str:
@@ -223,8 +241,18 @@ class Words:
         if group in SCOPES:
             return self.say.fill(N_("{scope}: {name}"), scope=self.term(SCOPES, group), name=self.source(account))
         match group:
+            case "OWN" if rest in self.park.nodes:
+                return self.say.fill(N_("own use: {party}"), party=self.node(rest))
             case "OWN":
                 return self.say.fill(N_("own use of {carrier}"), carrier=self.carrier(rest))
+            case "OUT":
+                return self.say.fill(N_("sold outside: {party}"), party=self.node(rest))
+            case "WIP":
+                return self.say.fill(N_("in progress: {pool}"), pool=self.pool(rest))
+            case "STK":
+                return self.say.fill(N_("in store: {party}"), party=self.node(rest))
+            case "SUSPENSE":
+                return self.say.fill(N_("in suspense: {party}"), party=rest)
             case "COST":
                 return self.say.fill(N_("cost of {item}"), item=self.item(rest))
             case "EXT":
@@ -236,6 +264,11 @@ class Words:
             case "ATM":
                 return self.say.fill(N_("atmosphere, from {carrier}"), carrier=self.carrier(rest))
         return account
+
+    def pool(self, code: str) -> str:
+        """A pool of book embodied: the node's work, or a carrier at the node."""
+        node, _, carrier = code.partition("/")
+        return f"{self.node(node)} · {self.carrier(carrier)}" if carrier else self.node(node)
 
     def rule(self, code: str) -> str:
         return self.term(RULES, code.partition("@")[0]) if code.partition("@")[0] in RULES else code
@@ -265,6 +298,12 @@ class Words:
         match name:
             case "carrier" if value in self.park.carriers:
                 return self.carrier(value)
+            case "carriers":
+                return re.sub(r"[a-z]\w*", lambda found: self.carrier(found[0]), str(value))
+            case "pool":
+                return self.pool(str(value))
+            case "pools":
+                return " → ".join(self.pool(code) for code in str(value).split(" → "))
             case "enterprise" if value in self.park.nodes:
                 return f"{self.node(value)} ({value})"
             case "period":

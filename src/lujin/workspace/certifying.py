@@ -46,7 +46,8 @@ def issue(
     """A signed certificate of the enterprise's account from month ``first`` to ``last``, stored and returned.
 
     ``books``: which are certified; energy and money (``physical``) tell a firm's production, so they are left out
-    unless asked for. ``uncertainty``: a sentence, empty: unknown. InputError: a month is not closed.
+    unless asked for. ``uncertainty``: a sentence; empty: what the statements of the months say. InputError: a
+    month is not closed.
     """
     from lujin.publish import canonical_file
     from lujin.publish import issue as signed
@@ -64,7 +65,8 @@ def issue(
             head = current_head(workspace, now)
             assert head is not None  # a month was closed, so entries there are
             asked = _Asked(workspace.park, enterprise, tuple(months), tuple(books), found)
-            certified = _certified(connection, asked, head.head, uncertainty or UNKNOWN)
+            told = uncertainty or _uncertainty(workspace, asked) or UNKNOWN
+            certified = _certified(connection, asked, head.head, told)
             index = int(connection.execute(sa.select(sa.func.count()).select_from(certificate)).scalar_one())
         document = signed(certified, key, now, index)
         with writing(workspace.engine) as connection:
@@ -129,6 +131,24 @@ def _all_closed(found: Mapping[int, Period]) -> None:
     ]
     if problems:
         raise InputError(*problems)
+
+
+def _uncertainty(workspace: Workspace, asked: _Asked) -> str:
+    """What the statements say, month by month and book by book: ± at 95 % of what is known, and what is not."""
+    from lujin.workspace.reading import uncertainties
+
+    told = []
+    for month in asked.months:
+        for book in asked.books:
+            known = asked.known if book != "physical" else None
+            found = uncertainties(workspace, month, book, asked.enterprise, known, 0, 1) if known else ()
+            for total in (t for one in found for t in one.totals if t.total in ("book", "final")):
+                least = "" if total.known else "≥ "
+                told.append(
+                    f"{month_text(month)} {book}: {total.value} ± {least}{total.at_least} "
+                    f"(95 %, k = 2), 未知 unknown {100 * total.unknown_share:.1f} %"
+                )
+    return "; ".join(told)
 
 
 def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertainty: str) -> Certified:

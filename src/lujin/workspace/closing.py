@@ -21,6 +21,7 @@ from lujin.park.calendar import month_start, next_month
 from lujin.readings.sources import pending
 from lujin.workspace.evidence import prepared_head
 from lujin.workspace.importing import recover
+from lujin.workspace.replay import month_as_known
 from lujin.workspace.running import Due, due_work, record_facts
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _examined(
                 posted=posted["enterprise"].to_list(),
                 waiting=waiting.get(month, {}),
                 unfinished=len(pending(workspace.engine)),
-                lacking=posted.filter(pl.col("lacking"))["enterprise"].to_list(),
+                lacking=_lacking(workspace, connection, month, now, posted),
                 balances=embodied_balances(connection, month),
                 carried=embodied.carries if embodied else (),
                 expected=slots["expected"],
@@ -98,6 +99,19 @@ def _examined(
             disclosed=tuple(d.as_dict() for d in disclosed),
         )
     return problems, event
+
+
+def _lacking(
+    workspace: Workspace, connection: sa.Connection, month: int, now: datetime, posted: pl.DataFrame
+) -> list[str]:
+    """Enterprises whose account lacks a factor or price that it must have. What lacks in scope 3 alone, which an
+    enterprise reports as far as it can, closes nothing out.
+    """
+    marked: list[str] = posted.filter(pl.col("lacking"))["enterprise"].to_list()
+    if not marked:
+        return []
+    again = month_as_known(workspace, connection, month, now, posted["enterprise"].to_list())
+    return marked if any(problem.severity == "error" for problem in again.problems) else []
 
 
 def verified(

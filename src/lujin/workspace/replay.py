@@ -9,7 +9,17 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lujin.accounts import IDENTITY, PinnedResolve, carried, delta, may_hold, month_lines, net, year_to_date
+from lujin.accounts import (
+    IDENTITY,
+    MonthLines,
+    PinnedResolve,
+    carried,
+    delta,
+    may_hold,
+    month_lines,
+    net,
+    year_to_date,
+)
 from lujin.accounts.facts import park_as_of, reference_as_of
 from lujin.accounts.tables import posted
 from lujin.errors import N_, IntegrityError, Problem
@@ -59,6 +69,14 @@ def lines_as_known(
     workspace: Workspace, connection: Connection, month: int, known: datetime, enterprises: list[str]
 ) -> pl.DataFrame:
     """The lines frame of a month from the park, readings, choices and reference as known at ``known``."""
+    lines = month_as_known(workspace, connection, month, known, enterprises).lines
+    return lines.select(*IDENTITY, "day", "amount")
+
+
+def month_as_known(
+    workspace: Workspace, connection: Connection, month: int, known: datetime, enterprises: list[str]
+) -> MonthLines:
+    """The month computed again, with all that is worth saying about it."""
     park = _park(connection, known)
     meters = meters_of_enterprises(park, enterprises)
     grid = month_grid(month, park.timezone)
@@ -68,8 +86,7 @@ def lines_as_known(
     resolve = PinnedResolve.for_month(connection, month, reference, as_of=known)
     opening = carried(connection, month, may_hold(park, enterprises), as_of=known)
     year = year_to_date(connection, park, month, enterprises, as_of=known)
-    lines = month_lines(park, energy.subjects, resolve, enterprises, opening, year=year).lines
-    return lines.select(*IDENTITY, "day", "amount")
+    return month_lines(park, energy.subjects, resolve, enterprises, opening, year=year)
 
 
 def _park(connection: Connection, known: datetime) -> Park:

@@ -14,6 +14,8 @@ import pytest
 
 import lujin
 from lujin.accounts import Amount, Statement
+from lujin.accounts.settle import Settlement
+from lujin.demo import write_demo
 from lujin.language import Language, Speech
 from lujin.publish.letterhead import Letterhead, Paper
 from lujin.show.paper import PaperNames
@@ -46,12 +48,41 @@ def paper(workspace: Workspace) -> Papers:
     def make(
         language: Language = "en", book: str = "location", month: int = MONTH, head: Letterhead | None = None
     ) -> Paper:
-        found = workspace.statement("E001", month, book)
-        physical = workspace.statement("E001", month, "physical")
-        names = PaperNames(Words(Speech(language), workspace.park))
-        return Paper(found, physical, names, letterhead(workspace, found) if head is None else head)
+        return paper_of(workspace, language, "E001", month, book, head)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """The demo park with January 2025: a plant with joint production, embodied carbon, scope 3."""
+    place = tmp_path_factory.mktemp("paper_demo") / "park"
+    files = write_demo(place, enterprises=12, months=1)
+    park = lujin.open(place, environment={})
+    park.import_files(files.arrivals)
+    park.run()
+    yield park
+    park.engine.dispose()
+
+
+def paper_of(
+    park: Workspace, language: Language, enterprise: str, month: int, book: str, head: Letterhead | None = None
+) -> Paper:
+    found = park.statement(enterprise, month, book)
+    names = PaperNames(Words(Speech(language), park.park))
+    physical = park.statement(enterprise, month, "physical")
+    return Paper(found, physical, names, letterhead(park, found) if head is None else head)
+
+
+def settled(paper: Paper) -> Paper:
+    """With two flows that two meters measured, of which one settles and the other's uncertainty is unknown."""
+    gj = [Amount(n * 10**6 + 7, "kJ") for n in (5163, 5170, 103, 77, 129, -7, 5166)]
+    own, other, own_u, other_u, both, gap, kept = gj
+    known = Settlement(
+        "steam-E006", "E006", ("A",), ("B",), own, other, own_u, other_u, both, gap, "mean", kept, 2000, 2688
+    )
+    unknown = replace(known, flow="steam-E003", own_uncertainty=None, uncertainty=None, outcome="unknown")
+    return replace(paper, statement=replace(paper.statement, settlements=(known, unknown)))
 
 
 def crowded(paper: Paper, lines: int = 200, times: int = 10**9) -> Paper:
@@ -102,10 +133,17 @@ def printed(amount: Amount) -> str:
     return sign + f"{abs(round(Decimal(value), digits)):,.{digits}f}"
 
 
+def lines_of(statement: Statement) -> list[Any]:
+    """Everything with gases that stands on the paper."""
+    embodied = statement.embodied.lines if statement.embodied is not None else ()
+    iso = statement.iso14064 if statement.scope3 else ()
+    return [*statement.carbon, *statement.scope3, *iso, *embodied]
+
+
 def gases_kg(statement: Statement) -> list[str]:
-    """CH4 and N2O of the carbon lines, in kg."""
+    """CH4 and N2O of the lines, in kg."""
     found = []
-    for line in statement.carbon:
+    for line in lines_of(statement):
         for gas, amount in line.gases.items():
             if not gas.startswith("CO2"):
                 found.append(printed(Amount(amount.base * 1000, "mg")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -60,16 +61,32 @@ def test_a_month_without_postings_makes_a_paper_that_says_so(workspace: Workspac
     assert "Nothing is posted" in pages_of(pdf.read_bytes())[0]
 
 
-def test_a_closed_month_is_printed_as_closed_with_the_code_of_its_closing(
+def test_a_closed_month_is_printed_with_its_closing_and_certificate_until_it_is_restated(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     place = tmp_path / "closed"
     shutil.copytree(workspace.directory, place)
     park = open_park(place, environment={})
     (closed,) = park.close([202506], note="known gap")
-    park.engine.dispose()
-    pdf = tmp_path / "s.pdf"
+    asked, pdf = (
+        ("statement", place, "-e", "E001", "-m", "2025-06", "--pdf", tmp_path / "s.pdf"),
+        tmp_path / "s.pdf",
+    )
     assert closed.closing is not None
-    assert lujin("statement", place, "-e", "E001", "-m", "2025-06", "--pdf", pdf)[0] == 0
+    assert lujin(*asked)[0] == 0
     text = "".join(pages_of(pdf.read_bytes()))
     assert "State of the period closed" in text and closed.closing.digest in text
+    assert "ask the park for a certificate" in text
+
+    issued = park.certificate("E001", 202506)["id"]
+    before = datetime.now(UTC).isoformat()
+    assert lujin(*asked)[0] == 0
+    assert f"Certificate {issued}" in pages_of(pdf.read_bytes())[0]
+
+    park.import_files([place / "late"])
+    assert park.restate([202506], "late reading").restated
+    park.engine.dispose()
+    assert lujin(*asked)[0] == 0
+    assert f"Certificate, superseded {issued}" in pages_of(pdf.read_bytes())[0]
+    assert lujin(*asked, "--as-of", before)[0] == 0
+    assert f"Certificate {issued}" in pages_of(pdf.read_bytes())[0]

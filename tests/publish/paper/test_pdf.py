@@ -15,12 +15,25 @@ from pypdfium2 import raw
 from scipy.spatial import cKDTree
 
 from lujin.accounts import Amount
+from lujin.accounts.tables import BOOKS
 from lujin.language import Language
-from lujin.publish.letterhead import Code, Letterhead, Paper
-from lujin.publish.numbers import month_text
+from lujin.publish.letterhead import Code, Issued, Letterhead, Paper, SignedHead
+from lujin.publish.numbers import Share, formula, month_text
 from lujin.publish.pdf import pdf
+from lujin.workspace import Workspace
 
-from .conftest import MONTH, Papers, amounts, crowded, gases_kg, pages_of, printed
+from .conftest import (
+    MONTH,
+    Papers,
+    amounts,
+    crowded,
+    gases_kg,
+    lines_of,
+    pages_of,
+    paper_of,
+    printed,
+    settled,
+)
 
 EDGE_MM = 8  # nothing is printed nearer to the edge of the sheet
 
@@ -36,11 +49,62 @@ def numbers_in(text: str) -> set[str]:
 @pytest.mark.parametrize("book", ["location", "market", "regulatory", "physical"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_number_of_the_statement_stands_on_the_paper(paper: Papers, language: Language, book: str) -> None:
-    asked = paper(language, book)
+    every_number_stands(paper(language, book))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("enterprise", "book"), [("E002", "embodied"), ("E006", "location"), ("E006", "embodied")]
+)
+def test_embodied_carbon_scope_3_and_settlements_stand_on_the_paper(
+    demo: Workspace, language: Language, enterprise: str, book: str
+) -> None:
+    asked = settled(paper_of(demo, language, enterprise, 202501, book))
+    found = asked.statement
+    assert found.embodied is not None and found.uncertainty is not None
+    assert found.methods is not None if book == "embodied" else found.scope3
+    every_number_stands(asked)
+    flat, names = drawn(text_of(pdf(asked)[0])), asked.names
+    told = [names.embodied(line) for line in found.embodied.lines] + [s.flow for s in found.settlements]
+    told += [names.outcome(s.outcome) for s in found.settlements] + [
+        names.scope(line.scope) for line in found.scope3
+    ]
+    told += [names.say.name(c.name_zh, c.name_en) for c in found.iso14064 if found.scope3]
+    told += [names.formulas(found.methods), *found.methods.by_method] if found.methods is not None else []
+    assert [text for text in told if drawn(text) not in flat] == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_each_total_says_what_its_uncertainty_rests_on(demo: Workspace, language: Language) -> None:
+    asked = paper_of(demo, language, "E002", 202501, "embodied")
+    found, names = asked.statement, asked.names
+    assert found.uncertainty is not None
+    pages = pages_of(pdf(asked)[0])
+    flat, letter, rows = drawn("".join(pages)), drawn(pages[0]), []
+    for total in found.uncertainty.totals:
+        parts = [(part, f"{Share(part.share).text}—") for part in total.contributors]
+        parts += [(part, f"—{Share(part.share).text}") for part in total.unknown]
+        rows += [names.total(total.total) + names.datum(p.kind, p.source, found.factors) + s for p, s in parts]
+    assert len(rows) >= 12
+    assert [row for row in rows if drawn(row) not in flat] == []
+    whole = found.uncertainty.of("final")
+    assert whole is not None and whole.unknown
+    for part in (*whole.contributors, *whole.unknown):  # the letter says it in a sentence
+        assert drawn(names.datum(part.kind, part.source, found.factors)) in letter
+
+
+def drawn(text: str) -> str:
+    """As a heading or within a sentence, without its spaces."""
+    return re.sub(r"\s", "", formula(text)).casefold()
+
+
+def every_number_stands(asked: Paper) -> None:
     made, problems = pdf(asked)
     found = asked.statement
-    gases = {amount for line in found.carbon for gas, amount in line.gases.items() if not gas.startswith("CO2")}
-    gases |= {amount for line in found.carbon for amount in line.estimated.values()}
+    lines = lines_of(found)
+    gases = {amount for line in lines for gas, amount in line.gases.items() if not gas.startswith("CO2")}
+    gases |= {a for line in (*found.carbon, *found.scope3) for a in line.estimated.values()}
+    gases |= {a for c in found.iso14064 if not found.scope3 for a in amounts(c)}
     wanted = {printed(amount) for part in (found, asked.physical.accounts) for amount in amounts(part)}
     wanted -= {printed(amount) for amount in gases}
     assert len(wanted) > 15
@@ -64,7 +128,7 @@ def test_names_lines_factors_and_codes_stand_on_the_paper(paper: Papers, languag
     ]
     told += [line.reference.split(":", 3)[-1] for line in found.carbon]
     assert [name for name in told if re.sub(r"\s", "", name) not in flat] == []
-    assert len(asked.letterhead.codes) == 4
+    assert [code.book for code in asked.letterhead.codes] == list(BOOKS)
     assert text.count("* ") >= len(found.unverified)
 
 
@@ -125,6 +189,42 @@ def test_the_state_of_the_period_is_said(paper: Papers, state: Any, said: str) -
     asked = replace(asked, letterhead=replace(asked.letterhead, period=state))
     line = next(line for line in text_of(pdf(asked)[0]).splitlines() if "State of the period" in line)
     assert said in line
+
+
+@pytest.mark.parametrize("covers", [True, False])
+def test_the_signed_head_stands_on_the_first_page_and_says_whether_it_seals(paper: Papers, covers: bool) -> None:
+    asked = paper("en")
+    assert asked.issued_at is not None
+    head = SignedHead(1234, "ab" * 32, asked.issued_at, covers)
+    changed = replace(asked, letterhead=replace(asked.letterhead, head=head))
+    page, *_ = pages_of(pdf(changed)[0])
+    assert "1,234 entries, 20" in page and "ab" * 32 in page
+    assert ("does not seal them" in page, "The head seals" in page) == (not covers, covers)
+
+
+def test_a_park_s_own_head_is_printed_and_seals_its_entries(paper: Papers, workspace: Workspace) -> None:
+    head = paper("en").letterhead.head
+    assert head is not None and head.covers
+    assert head.root == workspace.head().document["root"]
+
+
+@pytest.mark.parametrize(
+    ("state", "issued", "said", "never"),
+    [
+        ("open", None, "may still change", "lujin verify FILE"),
+        ("closed", None, "ask the park for a certificate", "urn:"),
+        ("verified", Issued("urn:uuid:1"), "lujin verify FILE", "ask the park"),
+        ("restated", Issued("urn:uuid:1", True), "Certificate, superseded urn:uuid:1", "lujin verify FILE"),
+    ],
+)
+def test_a_closed_month_says_how_to_check_it(
+    paper: Papers, state: Any, issued: Issued | None, said: str, never: str
+) -> None:
+    asked = paper("en")
+    head = replace(asked.letterhead, period=state, certificate=issued)
+    text = pages_of(pdf(replace(asked, letterhead=head))[0])[0]
+    assert said in text and never not in text
+    assert issued is None or issued.id in text
 
 
 # ------------------------------------------------------------------------------------------ what is missing
@@ -209,8 +309,26 @@ def overlaps(found: np.ndarray) -> int:
 @pytest.mark.parametrize("full", [False, True], ids=["usual", "crowded"])
 def test_nothing_is_cut_off_and_nothing_overlaps(paper: Papers, language: Language, full: bool) -> None:
     asked: Paper = crowded(paper(language)) if full else paper(language)
+    assert well_set(asked) > (10 if full else 2)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_plant_with_settlements_and_a_certificate_is_well_set_on_one_first_page(
+    demo: Workspace, language: Language
+) -> None:
+    asked = settled(paper_of(demo, language, "E002", 202501, "embodied"))
+    codes = (*asked.letterhead.codes, Code("closing of the month", "0" * 64))
+    head = replace(asked.letterhead, codes=codes, period="closed", certificate=Issued("urn:uuid:" + "0" * 36))
+    asked = replace(asked, letterhead=head)
+    assert well_set(asked) > 3
+    last = asked.names.say("Figures are rounded to the decimals shown; the ledger holds whole base units.")
+    assert drawn(last) in drawn(pages_of(pdf(asked)[0])[0])
+
+
+def well_set(asked: Paper) -> int:
+    """The number of pages, of whose first five nothing is cut off and nothing overlaps."""
     document = pypdfium2.PdfDocument(pdf(asked)[0])
-    assert len(document) > (10 if full else 2)
+    pages = len(document)
     for page in list(document)[:5]:
         width, height = page.get_size()
         found, edge = boxes(page), EDGE_MM / 25.4 * 72
@@ -218,6 +336,7 @@ def test_nothing_is_cut_off_and_nothing_overlaps(paper: Papers, language: Langua
         assert (found[:, 2:].max(axis=0) <= np.array([width, height]) - edge).all()
         assert overlaps(found) == 0
     document.close()
+    return pages
 
 
 def test_two_hundred_lines_stand_on_pages_that_repeat_their_heading(paper: Papers) -> None:

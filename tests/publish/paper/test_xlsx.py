@@ -18,10 +18,11 @@ from lujin.language import Language
 from lujin.publish.compose import compose
 from lujin.publish.letterhead import Letterhead, Paper
 from lujin.publish.xlsx import xlsx
+from lujin.workspace import Workspace
 
-from .conftest import Papers, crowded
+from .conftest import Papers, crowded, paper_of, settled
 
-SHEETS = ["Summary", "Lines", "Carbon", "Factors", "Completeness", "Restatements"]
+SHEETS = ["Summary", "Lines", "Carbon", "Uncertainty", "Factors", "Completeness", "Restatements"]
 
 
 def opened(paper: Paper) -> Workbook:
@@ -87,6 +88,59 @@ def test_every_amount_equals_the_ledger(paper: Papers, language: Language) -> No
         assert b.scope1_co2e is not None and b.scope2_co2e is not None and b.co2e is not None
         amounts = (b.scope1_co2, b.scope2_co2, b.co2, b.estimated_co2, b.scope1_co2e, b.scope2_co2e, b.co2e)
         same(row, dict(enumerate(amounts, 1)))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_embodied_carbon_scope_3_settlements_and_uncertainty_equal_the_ledger(
+    demo: Workspace, language: Language
+) -> None:
+    asked = settled(paper_of(demo, language, "E006", 202501, "embodied"))
+    book, found, say = opened(asked), asked.statement, asked.names.say
+    lines, carbon, uncertainty = (book[say(name)] for name in ("Lines", "Carbon", "Uncertainty"))
+
+    assert found.embodied is not None and found.methods is not None and found.uncertainty is not None
+    section = found.embodied
+    assert section.incoming is not None and section.outgoing is not None
+    table = rows_below(carbon, say("Embodied carbon: what came in, and where it went"))
+    for row, e in zip(table, section.lines, strict=False):
+        assert e.co2e is not None and e.estimated_co2e is not None
+        same(row, {1 if e.way == "in" else 2: e.co2e, 3: e.estimated_co2e, 4: e.gases["CO2f"]})
+    same(table[len(section.lines)], {1: section.incoming, 2: section.outgoing})
+    table = rows_below(carbon, say("Carbon that remains with it, by formula for joint production"))
+    for row, co2e in zip(table, (found.methods.chosen, *found.methods.by_method.values()), strict=False):
+        same(row, {1: co2e})
+
+    table = rows_below(lines, say("Two meters on one pipe"))
+    known, unknown = found.settlements
+    same(table[0], {1: known.own, 3: known.other, 5: known.gap, 7: known.settled})
+    assert exact(table[0][9]) == pytest.approx(Decimal(known.compared) / known.expected)
+    assert table[1][2] == table[1][6] == say("n/a") and unknown.own_uncertainty is None
+
+    table = rows_below(uncertainty, say("Uncertainty (expanded, 95 %, k = 2)"))
+    for row, t in zip(table, found.uncertainty.totals, strict=False):
+        assert t.u95 is not None
+        same(row, {1: t.value, 2: t.at_least, 3: t.quantified, 4: t.u95})
+    table = rows_below(uncertainty, say("What the uncertainty rests on"))
+    shares = [c.share for t in found.uncertainty.totals for c in (*t.contributors, *t.unknown)]
+    assert [row[2] if row[3] == "—" else row[3] for row in table] == pytest.approx(shares)
+
+
+def test_scope_3_and_the_categories_of_iso_14064_equal_the_ledger(demo: Workspace) -> None:
+    asked = paper_of(demo, "en", "E006", 202501, "location")
+    carbon, found = opened(asked)["Carbon"], asked.statement
+    (line,) = found.scope3
+    ((published, amount),) = line.gases.items()
+    row, note = rows_below(carbon, "Scope 3, apart from scopes 1 and 2")
+    assert published == "CO2e:unstated" and row[3] == "—"  # no zero: it is stated under no GWP set
+    same(row, {2: amount})
+    assert "not added" in note[0]
+    rows = rows_below(carbon, "The same by category of ISO 14064-1:2018")
+    heads = [gas for gas in ("CO2f", "CH4f", "N2O", published) if any(gas in c.gases for c in found.iso14064)]
+    for row, category in zip(rows, found.iso14064, strict=True):
+        for column, gas in enumerate(heads, 2):
+            scale = 1000 if gas in ("CH4f", "N2O") else 1
+            value = category.gases.get(gas)
+            assert row[column] == "—" if value is None else exact(row[column]) == value.value * scale
 
 
 def test_completeness_factors_and_months_are_numbers(paper: Papers) -> None:
@@ -176,9 +230,9 @@ def test_what_is_not_posted_has_no_number(paper: Papers, language: Language) -> 
     ]
     assert numbers == []
     none = asked.names.say("n/a")
-    assert [row[1] for row in book.worksheets[0].iter_rows(values_only=True)].count(none) == len(
-        compose(asked).figures
-    )
+    figures = {figure.name for figure in compose(asked).figures}
+    told = {row[0]: row[1] for row in book.worksheets[0].iter_rows(values_only=True) if row[0] in figures}
+    assert told == dict.fromkeys(figures, none)
 
 
 def broken(control: str) -> Callable[[str], str]:
