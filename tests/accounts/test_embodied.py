@@ -1,5 +1,6 @@
 """Carbon that is passed on inside the park: what comes in goes out, to the last milligram."""
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from lujin.accounts.embodied import GASES
 from lujin.accounts.lines import SCHEMA
 from lujin.accounts.pools import components, with_neighbours
 from lujin.accounts.posting import methods_compared, month_lines
+from lujin.accounts.subjects import SubjectEnergy
 from lujin.park.model import Flow, Joint, Meter, Storage, Transfer
 
 from .conftest import Balance
@@ -417,3 +419,26 @@ def test_those_who_are_joined_suffice_for_each_others_lines(sketch, plan):
         )
         alone = month_lines(made.park, part, reference_of(made), [name]).lines
         assert alone.equals(whole.filter(pl.col("enterprise") == name))
+
+
+@pytest.mark.parametrize("seed", [20, 27, 34])
+def test_loops_that_have_nothing_to_do_with_one_another_do_not_move_each_others_milligrams(park, seed):
+    """Amounts so large that the last digit of a double is more than a milligram."""
+    dice, made = random.Random(seed), park()
+    groups = [[f"X{g}{k}" for k in range(5)] for g in range(4)]
+    for names in groups:
+        for name in names:
+            made.node(name, "enterprise")
+        for _ in range(9):
+            made.flow(*dice.sample(names, 2), made.in_month(dice.randrange(1, 10**12)))
+        for name in names[:2]:
+            made.flow("GRID", name, made.in_month(dice.randrange(10**12, 10**14)))
+    described, energy = made.park, made.energy
+    whole = month_lines(described, energy, reference_of(made)).lines
+    for names in groups:
+        rows = [i for i, s in enumerate(energy.subjects) if s.target in names]
+        part = SubjectEnergy(
+            energy.grid, tuple(energy.subjects[i] for i in rows), energy.total[rows], energy.estimated[rows]
+        )
+        alone = month_lines(described, part, reference_of(made), names).lines
+        assert alone.equals(whole.filter(pl.col("enterprise").is_in(names)))

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from .small_park import COAL, ZONE, Reading, Site
 
 few = settings(
-    max_examples=2, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=1, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 JULY, AUGUST = MONTHS = (202507, 202508)
 FIRST, LAST = datetime(2025, 7, 31, 6, tzinfo=ZONE), datetime(2025, 8, 1, 18, tzinfo=ZONE)

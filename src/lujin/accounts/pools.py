@@ -150,9 +150,9 @@ def _in_force(
     again: set[_Key] = set()
     for key, record in sorted(records, key=lambda item: item[1].valid_from or datetime.min.replace(tzinfo=UTC)):
         begins = record.valid_from is None or record.valid_from < last
-        if begins and (record.valid_to is None or record.valid_to > first):
-            if content(held.setdefault(key, record)) != content(record):
-                again.add(key)
+        lasts = record.valid_to is None or record.valid_to > first
+        if begins and lasts and content(held.setdefault(key, record)) != content(record):
+            again.add(key)
     return held, again
 
 
