@@ -268,7 +268,7 @@ def _packs_before(connection: Connection, month: int, books: Collection[str]) ->
     if not books:
         return {}
     chosen = sa.select(entry.c.book, entry.c.pack).where(entry.c.month == month, entry.c.book.in_(sorted(books)))
-    return {book: pack for book, pack in connection.execute(chosen.order_by(entry.c.number))}
+    return {row.book: row.pack for row in connection.execute(chosen.order_by(entry.c.number))}
 
 
 def _sheet(lines: pl.DataFrame) -> _Sheet:
