@@ -63,7 +63,13 @@ class Instant(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        try:
+            instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            message = N_("the database holds {value!r} where a time belongs")
+            raise IntegrityError(
+                Problem(message, {"value": value}, N_("restore the database from a backup"))
+            ) from None
         return instant.astimezone(UTC)
 
 

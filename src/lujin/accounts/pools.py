@@ -178,7 +178,7 @@ def pool_graph(park: Park, subjects: Sequence[Subject], grid: Grid) -> PoolGraph
                 roles[pool] = "store"
             elif into[pool] and out_of[pool] and park.nodes[node].kind not in MAKERS:
                 roles[pool] = "through"
-            elif out_of[pool]:
+            elif out_of[pool] and carrier != "condensate":  # water that returns is nobody's product
                 roles[pool] = "made"
     pools = tuple(sorted(roles))
     place = {pool: i for i, pool in enumerate(pools)}

@@ -71,11 +71,19 @@ def heads(connection: Connection, last: bool = False) -> list[StoredHead]:
     return [
         StoredHead(
             TreeHead(row.size, row.root, row.recorded_at.replace(microsecond=0), row.key, row.signature),
-            Frontier(row.size, tuple(bytes.fromhex(part) for part in row.frontier.splitlines())),
+            _frontier(row.size, row.frontier, row.recorded_at),
             row.recorded_at,
         )
         for row in connection.execute(select.limit(1) if last else select)
     ][::-1]
+
+
+def _frontier(size: int, text: str, when: datetime) -> Frontier:
+    try:
+        return Frontier(size, tuple(bytes.fromhex(part) for part in text.splitlines()))
+    except ValueError:
+        message = N_("what is stored beside the head of {when} was changed")
+        raise IntegrityError(Problem(message, {"when": when.isoformat(timespec="seconds")}, _RESTORE)) from None
 
 
 def current_head(workspace: Workspace, now: datetime) -> StoredHead | None:
@@ -238,12 +246,12 @@ def verify_heads(connection: Connection) -> tuple[list[Problem], int]:
 
     Notices entries that were removed, changed or cut off since a head was signed.
     """
-    stored = heads(connection)
     size, problems = log_size(connection), []
     try:
+        stored = heads(connection)
         hashes = list(leaves(connection))
     except IntegrityError as error:
-        return list(error.problems), len(stored)
+        return list(error.problems), 0
     frontier = Frontier()
     for found in sorted(stored, key=lambda item: item.head.size):
         if found.head.size > size:
