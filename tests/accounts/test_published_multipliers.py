@@ -11,8 +11,8 @@ def test_two_sectors_of_miller_and_blair():
     manufacturing 2000, of which 150, 500 and 200, 100 go to one another.
 
     The flows and A = [[0.15, 0.25], [0.20, 0.05]] were read in public transcriptions of the book's example; the
-    printed inverse and outputs are from memory, and are what these flows give. With one unit of carbon per unit of output of one
-    sector, the intensities are a row of (I − A)⁻¹.
+    printed inverse and outputs are from memory, and are what these flows give. With one unit of carbon per unit of
+    output of one sector, the intensities are a row of (I − A)⁻¹.
     """
     source, target = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
     flows = np.array([150.0, 500.0, 200.0, 100.0])

@@ -7,7 +7,7 @@ direct sources is the park's scope 1.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -264,33 +264,27 @@ def _by_supplier(
 
 def _electricity(poster: Poster, rules: ElectricityRules, graph: PoolGraph) -> list[Source]:
     places = _bought(graph, "electricity")
-    if not places:
-        return []
     selector = grid_factor(rules.purpose, graph.park.region)
-    poster.choices.report(_owners(graph, places), "electricity", selector)
-    return [
-        source
-        for segment in poster.choices.segments(selector)
-        for supplier, members in _by_supplier(graph, places).items()
-        for source in _made(
-            poster,
-            members,
-            account=f"EXT/{supplier}",
-            gas="CO2f",
-            rule_id=rules.rule,
-            convert=partial(rule.purchased_electricity_location, factor=segment.row.value),
-            days=segment.days,
-            rows=segment.rows,
-        )
-    ]
+    return _energy(poster, graph, places, selector, rules.rule, rule.purchased_electricity_location)
 
 
 def _heat(poster: Poster, rules: HeatRules, graph: PoolGraph) -> list[Source]:
     places = [p for p in _bought(graph, "heat") if graph.carrier(p[0]).id not in rules.without_factor]
+    return _energy(poster, graph, places, heat_factor(rules.region or None), rules.rule, rule.purchased_heat)
+
+
+def _energy(
+    poster: Poster,
+    graph: PoolGraph,
+    places: Sequence[tuple[int, int, int]],
+    selector: Selector,
+    rule_id: str,
+    formula: Callable[..., NDArray[np.int64]],
+) -> list[Source]:
+    """Energy bought outside at one published factor, by supplier."""
     if not places:
         return []
-    selector = heat_factor(rules.region or None)
-    poster.choices.report(_owners(graph, places), "heat", selector)
+    poster.choices.report(_owners(graph, places), graph.carrier(places[0][0]).dimension, selector)
     return [
         source
         for segment in poster.choices.segments(selector)
@@ -300,8 +294,8 @@ def _heat(poster: Poster, rules: HeatRules, graph: PoolGraph) -> list[Source]:
             members,
             account=f"EXT/{supplier}",
             gas="CO2f",
-            rule_id=rules.rule,
-            convert=partial(rule.purchased_heat, factor=segment.row.value),
+            rule_id=rule_id,
+            convert=partial(formula, factor=segment.row.value),
             days=segment.days,
             rows=segment.rows,
         )
