@@ -180,7 +180,7 @@ def idle(plan, pool):
 @some
 @given(first=parks(wide=True), second=parks(wide=True))
 def test_what_comes_in_goes_out_also_over_two_months(sketch, first, second):
-    """2. Σ OWN + OUT + ΔSTK + ΔWIP + SUSPENSE + STORED = Σ direct + Σ bought, per gas; nothing is carried twice."""
+    """2. Σ OWN + OUT + ΔSTK + ΔWIP + SUSPENSE + STORED = Σ direct + Σ bought, per gas; nothing twice."""
     before = nets(posted(build(sketch, first, packs=EMBODIED)).lines)
     made = build(sketch, second, month=202408, packs=EMBODIED)
     after = nets(posted(made, carried(before)).lines)
@@ -294,7 +294,7 @@ def test_when_in_the_month_it_flowed_moves_no_carbon(sketch, plan, slots):
 @some
 @given(plan=parks(wide=True), node=st.sampled_from([*HOLDERS, *KINDS]))
 def test_a_node_in_two_halves_is_the_node(sketch, plan, node):
-    """8. Twins of an enterprise, a plant, a main or a store, each with half of every flow, carry what it carried."""
+    """8. Twins of an enterprise, a plant, a main or a store, each with half of every flow, carry as much."""
     whole = build(sketch, plan.scaled(2), packs=EMBODIED)
     twin = f"{node}'"
     halves = [
