@@ -216,6 +216,16 @@ def test_waste_and_by_products_carry_nothing_and_products_what_is_declared(park)
     conserved(sold.lines)
 
 
+def test_a_process_that_gives_out_waste_alone_keeps_its_carbon_as_its_owners_use(park):
+    fact = Transfer(flow="X>B:sludge", status="waste", evidence="permit")
+    made = park(transfers=(fact,)).node("X", "process", "A")
+    made.flow("GRID", "X", made.in_month(10**6)).flow("X", "B", made.in_month(500), "sludge")
+    balance = made.balance()
+    assert balance.net("A/OWN/X", "embodied", "CO2f") == 440_300_000
+    assert balance.net("A/WIP/X", "embodied", "CO2f") == 0
+    conserved(balance.lines)
+
+
 def test_an_enterprise_that_sells_what_it_makes_without_saying_how_is_told(park):
     made = park()
     made.flow("GRID", "A", made.in_month(10**6)).flow("A", "B", made.in_month(500), "compressed_air")

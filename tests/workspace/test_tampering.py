@@ -33,6 +33,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site.later(days=1).run()
     for workspace in site.opened:
         workspace.engine.dispose()
+    site.opened.clear()
     return site
 
 

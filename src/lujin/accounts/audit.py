@@ -122,7 +122,9 @@ def _verify_entry(head: dict[str, Any], lines: pl.DataFrame | None) -> list[Prob
         lines["day"].to_numpy(),
         lines["amount"].to_numpy(),
     )
-    if lines_digest(table) != head["lines_digest"]:
+    # The digest holds four bytes of a day; the database's integers have eight
+    inside = (lines["day"] // 100 == head["month"]).all()
+    if not inside or lines_digest(table) != head["lines_digest"]:
         said.append(_problem(head, N_("the lines of entry {id} of {enterprise} {book} {month} were changed")))
     if entry_id(head) != head["id"]:
         said.append(_problem(head, N_("the heading of entry {id} of {enterprise} {book} {month} was changed")))

@@ -170,6 +170,7 @@ def pool_graph(park: Park, subjects: Sequence[Subject], grid: Grid) -> PoolGraph
                 ends[Pool(node, s.carrier)].append(row)
                 inside[node].add(s.carrier)
     roles: dict[Pool, Role] = {}
+    unstated: list[int] = []
     for node in sorted(inside):
         roles[Pool(node)] = "work"
         for carrier in sorted(inside[node]):
@@ -179,16 +180,13 @@ def pool_graph(park: Park, subjects: Sequence[Subject], grid: Grid) -> PoolGraph
             elif into[pool] and out_of[pool] and park.nodes[node].kind not in MAKERS:
                 roles[pool] = "through"
             elif out_of[pool] and carrier != "condensate":  # water that returns is nobody's product
-                roles[pool] = "made"
+                unknown = [row for row in out_of[pool] if row not in stated]
+                unstated += [] if _is_energy(park.carriers[carrier]) else unknown
+                waste = {row for row in out_of[pool] if row in stated and stated[row].status in _NO_CARBON}
+                if set(out_of[pool]) - waste - set(unstated):
+                    roles[pool] = "made"  # what carries nothing is no product: its node's work keeps the carbon
     pools = tuple(sorted(roles))
     place = {pool: i for i, pool in enumerate(pools)}
-    unstated = tuple(
-        row
-        for pool, role in roles.items()
-        if role == "made"
-        for row in out_of[pool]
-        if row not in stated and not _is_energy(park.carriers[pool.carrier])
-    )
     idle = {*unstated, *(row for row, transfer in stated.items() if transfer.status in _NO_CARBON)}
     entered = {pool: i for pool, i in place.items() if roles[pool] != "made"}
     edges, entry = _edges(subjects, place, entered, idle)
