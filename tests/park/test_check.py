@@ -108,7 +108,14 @@ ERRORS = [
     (connection("C1", enterprise="GRID"), "GRID is a grid and holds no account"),
     (connection("C1") + connection("C2"), "connections C1 and C2 of E1 hold at the same time"),
     # joint production, transfers, storage
-    (PLANT + joint("CHP", "efficiency"), "efficiency is not a method of joint"),
+    (PLANT + joint("CHP", "efficiency"), "two formulas with opposite results are called efficiency"),
+    (PLANT + joint("CHP", "work"), "work is not a method of joint"),
+    (
+        flow("S", "natural_gas", "E1", "E2")
+        + meter("K", 'unit = "kWh"')
+        + transfer("S", "energy", 'check_meter = "K"'),
+        "unit kWh of K does not measure natural_gas",
+    ),
     (PLANT + joint("CHP", "ghgp_efficiency@1", "power_reference = 0.35"), "needs heat_reference"),
     (PLANT + joint("CHP", "declared@1", "shares = {steam = 0.8, electricity = 0.3}"), "sum to 1.1, not to 1"),
     (PLANT + joint("CHP", "energy@1") * 2, "CHP is described twice for the same time"),

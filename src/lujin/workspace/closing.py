@@ -69,6 +69,7 @@ def _examined(
     posted = due.posted.filter(pl.col("month") == month)
     embodied = packs().get(workspace.park.packs.get("embodied", ""))
     with workspace.engine.connect() as connection:
+        lacking, errors = _lacking(workspace, connection, month, now, posted)
         slots = completeness_as_of(connection, [month], as_of=now).select(pl.col(COUNTS).sum()).row(0, named=True)
         problems, disclosed = examine(
             Closing(
@@ -77,7 +78,7 @@ def _examined(
                 posted=posted["enterprise"].to_list(),
                 waiting=waiting.get(month, {}),
                 unfinished=len(pending(workspace.engine)),
-                lacking=_lacking(workspace, connection, month, now, posted),
+                lacking=lacking,
                 balances=embodied_balances(connection, month),
                 carried=embodied.carries if embodied else (),
                 expected=slots["expected"],
@@ -98,20 +99,21 @@ def _examined(
             note=note,
             disclosed=tuple(d.as_dict() for d in disclosed),
         )
-    return problems, event
+    return (*problems, *errors), event
 
 
 def _lacking(
     workspace: Workspace, connection: sa.Connection, month: int, now: datetime, posted: pl.DataFrame
-) -> list[str]:
-    """Enterprises whose account lacks a factor or price that it must have. What lacks in scope 3 alone, which an
+) -> tuple[list[str], tuple[Problem, ...]]:
+    """Enterprises whose account lacks a line that it must have, and why. What lacks in scope 3 alone, which an
     enterprise reports as far as it can, closes nothing out.
     """
     marked: list[str] = posted.filter(pl.col("lacking"))["enterprise"].to_list()
     if not marked:
-        return []
+        return [], ()
     again = month_as_known(workspace, connection, month, now, posted["enterprise"].to_list())
-    return marked if any(problem.severity == "error" for problem in again.problems) else []
+    errors = tuple(problem for problem in again.problems if problem.severity == "error")
+    return (marked, errors) if errors else ([], ())
 
 
 def verified(
