@@ -450,3 +450,13 @@ def test_no_colours_in_a_pipe_or_with_no_color(park: Path) -> None:
 def test_english_and_chinese_name_the_same_things() -> None:
     for message in ("total", "opening", "closing"):
         assert Speech("zh")(message) != message == Speech("en")(message)
+
+
+def test_the_program_runs_as_a_module() -> None:
+    said = subprocess.run([sys.executable, "-m", "lujin", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("lujin ")
+
+
+def test_the_demo_battery_gives_no_more_than_it_took(park: Path) -> None:
+    found = answer("trace", park, "-m", MONTH)
+    assert [p["text"] for p in found["problems"] if "more than it holds" in p["message"]] == []
