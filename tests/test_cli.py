@@ -452,6 +452,15 @@ def test_english_and_chinese_name_the_same_things() -> None:
         assert Speech("zh")(message) != message == Speech("en")(message)
 
 
+@pytest.mark.parametrize(("language", "name"), [("en", "Lingli"), ("zh", "岭砾建材")])
+def test_a_mistyped_enterprise_is_answered_in_the_language_of_the_reader(
+    park: Path, language: str, name: str
+) -> None:
+    said = lujin("statement", park, "-e", "E044", "-m", MONTH, language=language).stderr
+    assert f"E004 {name}" in said
+    assert any("一" <= c <= "鿿" for c in said) == (language == "zh")
+
+
 def test_the_program_runs_as_a_module() -> None:
     said = subprocess.run([sys.executable, "-m", "lujin", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("lujin ")
