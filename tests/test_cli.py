@@ -461,6 +461,19 @@ def test_a_mistyped_enterprise_is_answered_in_the_language_of_the_reader(
     assert any("一" <= c <= "鿿" for c in said) == (language == "zh")
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize(("language", "name"), [("en", "Cogeneration"), ("zh", "点绿热电")])
+def test_every_row_of_a_narrow_terminal_has_its_name(park: Path, language: str, name: str, width: int) -> None:
+    for verb in ("trace", "balance"):
+        lines = lujin(verb, park, "-m", MONTH, language=language, width=width).stdout.splitlines()
+        rule = next(n for n, line in enumerate(lines) if line.startswith("──"))
+        assert width_of(lines[rule]) <= width
+        table = lines[rule + 1 : lines.index("", rule) if "" in lines[rule:] else None]
+        rows = [line for line in table if not line.startswith(" ")]
+        assert max(map(width_of, rows[:20])) <= width
+        assert any(name in line for line in rows), rows
+
+
 def test_the_program_runs_as_a_module() -> None:
     said = subprocess.run([sys.executable, "-m", "lujin", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("lujin ")
