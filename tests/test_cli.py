@@ -469,7 +469,7 @@ def test_every_row_of_a_narrow_terminal_has_its_name(park: Path, language: str, 
         rule = next(n for n, line in enumerate(lines) if line.startswith("──"))
         assert width_of(lines[rule]) <= width
         table = lines[rule + 1 : lines.index("", rule) if "" in lines[rule:] else None]
-        rows = [line for line in table if not line.startswith(" ")]
+        rows = [line for line in table if not line.startswith(" ") and "SHA-256" not in line]
         assert max(map(width_of, rows[:20])) <= width
         assert any(name in line for line in rows), rows
 

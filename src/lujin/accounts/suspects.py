@@ -140,7 +140,7 @@ def lone(traces: Traces, pipe: bool) -> bool:
 
 
 def either(traces: Traces, open_: bool) -> tuple[Fit, ...]:
-    """Of one equation alone: every meter that counts while the likeliest fault lasts, and losses as likely as it, all
+    """Of one equation alone: every meter that counts while the likeliest fault lasts, and losses as likely, all
     with the same likelihood; none where no fault is likely and the gap is not ``open_`` for certain.
     """
     ranked = rank(traces, 0.0)
