@@ -187,7 +187,7 @@ def certificate(
     face = face_of(ctx)
     first, last = month_number(month), month_number(to) if to else None
     workspace = opened(park, face)
-    document = workspace.certificate(enterprise_id(workspace, enterprise), first, last, books=book)
+    document = workspace.certificate(enterprise_id(workspace, enterprise, face.say), first, last, books=book)
     _write(out, document)
     if as_json:
         index = document["credentialStatus"]["statusListIndex"]

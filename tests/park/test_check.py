@@ -134,7 +134,10 @@ ERRORS = [
     (BATTERY + storage("BAT", unit="t"), "t does not measure a stock of electricity"),
     (BATTERY + storage("BAT", "charge_efficiency = 0"), "0 is not above zero"),
     (BATTERY + storage("BAT", "standing_loss_per_day = 1"), "1 leaves nothing over"),
-    (PLANT + storage("CHP"), "CHP stores one carrier, but –"),
+    (PLANT + storage("CHP"), "no flow goes into CHP or out of it"),
+    (BATTERY + flow("O", "steam", "BAT", "E1") + storage("BAT"), "BAT stores one carrier, but electricity, steam"),
+    (BATTERY + storage("BAT", unit="banana"), "banana is no unit of a stock"),
+    (PLANT + storage("CHP", unit="banana"), "banana is no unit of a stock"),
     # prices, outputs, claims
     (price("valid_to = 2025-07-01") + price("valid_from = 2025-06-01"), "two prices of natural_gas"),
     (price("valid_from = 2025-06-01") + price(""), "two prices of natural_gas"),
@@ -191,6 +194,8 @@ WARNINGS = [
     (meter("R", 'kind = "register"\nflow = "F1"'), "a rollover cannot be told from a reset"),
     (meter("M2", 'flow = "F1"\ninitial = 5'), "initial means nothing"),
     (node("G2", "grid", 'owner = "E1"'), "its owner is ignored"),
+    (transfer("F1", "energy", 'fate = "used"'), "fate is stated of flow F1, whose status is energy"),
+    (transfer("F1", "waste", 'origin = "fossil"'), "origin is stated of flow F1, whose status is waste"),
 ]
 
 
