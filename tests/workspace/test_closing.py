@@ -22,7 +22,7 @@ from lujin.accounts.merkle import verify_consistency
 from lujin.accounts.period_facts import account_digest
 from lujin.database import open_database
 from lujin.errors import InputError, IntegrityError, StoreError
-from lujin.publish import canonical_file, check
+from lujin.publish import canonical_file, check, signing_key
 from lujin.workspace import Workspace, open_workspace
 
 from .small_park import END, MONTH, Reading, Site, register, text_of
@@ -381,6 +381,85 @@ def test_a_kept_head_shows_what_the_database_no_longer_can(one: Site, tmp_path: 
     one.open().verify()
     with pytest.raises(IntegrityError, match="the log does not extend the head of"):
         one.later(minutes=1).open().head(kept)
+
+
+EVENT = "(SELECT max(number) FROM period_event)"
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (("UPDATE period_event SET opinion = 'no doubt' WHERE number = 2",), "events of periods were changed"),
+        (("UPDATE period_event SET verifier = 'TÜV' WHERE number = 2",), "events of periods were changed"),
+        (("UPDATE period_event SET cause = 'other' WHERE number = 3",), "events of periods were changed"),
+        (("UPDATE period_event SET note = 'x' WHERE number = 1",), "events of periods were changed"),
+        (("UPDATE certificate SET document = '{}'",), "certificates were changed"),
+        (
+            ("DELETE FROM certificate_superseded",),
+            "records that a certificate was superseded: 0 are there, but 1 were when the head of",
+        ),
+        (
+            ("DELETE FROM certificate_superseded", f"DELETE FROM period_event WHERE number = {EVENT}"),
+            "events of periods: 2 are there, but 3 were when the head of",
+        ),
+        (
+            ("DELETE FROM event_head WHERE number = (SELECT max(number) FROM event_head)",),
+            "events of periods: 3 are there, but the newest signed head knows of 2",
+        ),
+        (("DELETE FROM event_head",), "certificates: 1 are there, but the newest signed head knows of 0"),
+        (
+            ("UPDATE event_head SET signature = 'z' || substr(signature, 3)",),
+            "the signature of the head of events",
+        ),
+    ],
+)
+def test_what_was_done_to_months_cannot_be_changed_unseen(
+    one: Site, statements: tuple[str, ...], said: str
+) -> None:
+    closed(one, note="checked")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().certificate("E1", MONTH)
+    late(one)
+    restated(one)
+    assert one.open().verify()["period_events"] == 3
+    tampered(one, *statements)
+    with pytest.raises(IntegrityError) as noticed:
+        one.open().verify()
+    assert any(said in problem.text() for problem in noticed.value.problems)
+
+
+def test_a_writing_verb_refuses_a_ledger_whose_events_were_cut(one: Site) -> None:
+    closed(one)
+    tampered(one, "DELETE FROM period_event")
+    one.later(minutes=1)
+    with pytest.raises(IntegrityError, match="events of periods: 0 are there, but 1 were"):
+        one.open().head()
+
+
+def test_a_head_signed_with_a_strange_key_is_noticed_until_the_park_signs_again(one: Site) -> None:
+    closed(one)
+    (one.directory / "keys" / "signing.pem").unlink()
+    signing_key(one.directory / "keys")
+    with pytest.raises(IntegrityError, match="the newest head of events is signed by did:key:"):
+        one.open().verify()
+    one.later(minutes=1).open().head()
+    one.open().verify()
+
+
+def test_a_kept_head_of_events_tells_that_they_were_cut_off_with_their_heads(park: On, tmp_path: Path) -> None:
+    closed(park)
+    park.later(minutes=1).open().certificate("E1", MONTH)
+    kept = tmp_path / "head.json"
+    kept.write_text(json.dumps(park.later(minutes=1).open().head().as_dict()), "utf-8")
+    park.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    park.later(minutes=1).open().head(kept)
+    park.open().verify()
+    if "LUJIN_DATABASE" in park.environment:
+        return
+    tampered(park, "DELETE FROM event_head", "DELETE FROM certificate", "DELETE FROM period_event")
+    park.open().verify()
+    with pytest.raises(IntegrityError, match="certificates: 0 are there, but 1 were"):
+        park.later(minutes=1).open().head(kept)
 
 
 # Base year ---------------------------------------------------------------------------------------------------

@@ -293,3 +293,24 @@ certificate_superseded = append_only(
         sqlite_strict=True,
     )
 )
+
+# Signed heads of the three tables above that tell of months: number of rows, digest of the chain over all.
+event_head = append_only(
+    sa.Table(
+        "event_head",
+        metadata,
+        _number(),
+        *(
+            column
+            for name in ("period_event", "certificate", "certificate_superseded")
+            for column in (
+                sa.Column(f"{name}_rows", sa.Integer, nullable=False),
+                sa.Column(f"{name}_digest", sa.Text, nullable=False),
+            )
+        ),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("key", "signature")),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("length(period_event_digest) = 64 AND signature <> ''", name="signed"),
+        sqlite_strict=True,
+    )
+)

@@ -11,6 +11,7 @@ from lujin.accounts.log import KEY
 from lujin.publish.form import both, exactly, listing, record, table, text
 
 HEAD_TYPE = "LedgerTreeHead"
+EVENT_HEAD_TYPE = "LedgerEventHead"
 WITNESS_TYPE = "LedgerWitness"
 LIST_TYPE = ["VerifiableCredential", "BitstringStatusListCredential"]
 PURPOSE = "revocation"
@@ -48,6 +49,16 @@ HEAD = record(
         "size": text(COUNT),
         "root": text(HEX),
         "timestamp": text(STAMP),
+        "proof": record(PROOF),
+    }
+)
+_CHAIN = record({"rows": text(COUNT), "digest": text(HEX)})
+EVENT_HEAD = record(
+    {
+        "type": text(EVENT_HEAD_TYPE),
+        "issuer": text(longest=200),
+        **dict.fromkeys(("period_event", "certificate", "certificate_superseded"), _CHAIN),
+        "timestamp": text(INSTANT),
         "proof": record(PROOF),
     }
 )

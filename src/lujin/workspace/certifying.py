@@ -24,6 +24,7 @@ from lujin.database import writing
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.park.calendar import next_month
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import current_head, key_of, leaves, store_head
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def issue(
                     recorded_at=now,
                 )
             )
+            seal_events(workspace, connection, now)
     return document
 
 

@@ -19,6 +19,7 @@ from lujin.database import writing
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.readings.sources import pending
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import prepared_head
 from lujin.workspace.importing import recover
 from lujin.workspace.replay import month_as_known
@@ -53,6 +54,7 @@ def close(workspace: Workspace, months: Sequence[int], note: str = "", author: s
             for event in events:
                 record_event(connection, event)
             store_head(connection)
+            seal_events(workspace, connection, now)
         return closed
 
 
@@ -133,6 +135,7 @@ def verified(
             done = tuple(after("verify", found[event.month], event) for event in events)
             for event in events:
                 record_event(connection, event)
+            seal_events(workspace, connection, now)
         return done
 
 
