@@ -219,14 +219,40 @@ def test_all_that_hinders_the_closing_is_told_at_once(one: Site) -> None:
 
 def test_verified_months_carry_the_verifier_and_lose_him_when_restated(one: Site) -> None:
     with pytest.raises(InputError, match="only a closed month can be verified"):
-        one.open().verified([MONTH], "CQC", "reasonable assurance")
+        one.open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     closed(one)
-    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     period = one.open().statement("E1", MONTH).period
     assert (period.state, period.verifier, period.opinion) == ("verified", "CQC", "reasonable assurance")
     late(one)
     restated(one)
     assert one.open().statement("E1", MONTH).period.verifier == ""
+
+
+@pytest.mark.parametrize("outcome", ["adverse", "disclaimer"])
+def test_an_opinion_that_does_not_confirm_leaves_the_month_closed(park: On, outcome: str) -> None:
+    known = closed(park, note="checked")
+    park.later(minutes=1).open().verified([MONTH], "CQC", outcome, "materially misstated")
+    view = park.open().statement("E1", MONTH).period
+    assert (view.state, view.outcome, view.opinion) == ("closed", outcome, "materially misstated")
+    assert view.known == known and view.note == "checked", "the closing stands"
+    document = park.later(minutes=1).open().certificate("E1", MONTH)
+    stated = document["credentialSubject"]["verification"]
+    assert (stated["status"], stated["by"]) == ("unverified", "")
+    (told,) = stated["opinions"]
+    assert (told["by"], told["outcome"], told["opinion"]) == ("CQC", outcome, "materially misstated")
+    assert check(canonical_file(document)).ok
+    with pytest.raises(InputError, match="is closed already"):
+        park.later(minutes=1).open().close([MONTH])
+    park.later(minutes=1).open().verified([MONTH], "CQC", "qualified", "but for meter 1")
+    assert park.open().periods()[0].state == "verified"
+    park.verified()
+
+
+def test_an_unknown_outcome_is_refused(one: Site) -> None:
+    closed(one)
+    with pytest.raises(InputError, match="fine is no outcome of a verification"):
+        one.open().verified([MONTH], "CQC", "fine", "all good")
 
 
 def test_clock_set_back_refuses_every_verb_of_periods(one: Site) -> None:
@@ -235,7 +261,7 @@ def test_clock_set_back_refuses_every_verb_of_periods(one: Site) -> None:
     one.later(days=-1)
     for verb in (
         lambda: one.open().close([MONTH]),
-        lambda: one.open().verified([MONTH], "CQC", "fine"),
+        lambda: one.open().verified([MONTH], "CQC", "unqualified", "fine"),
         lambda: one.open().restate([MONTH], "late"),
         lambda: one.open().head(),
         lambda: one.open().certificate("E1", MONTH),
@@ -270,13 +296,14 @@ def test_certificate_is_checked_offline_and_superseded_by_a_restatement(park: On
 
 def test_certificate_says_what_the_statement_says(one: Site) -> None:
     closed(one)
-    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     document = one.later(minutes=1).open().certificate("E1", MONTH)
     subject = document["credentialSubject"]
     stated = {(t["book"], t["scope"], t["gas"]): int(t["amount"]) for t in subject["totals"]}
     books = {book.book: book.scope2_co2.base for book in one.open().statement("E1", MONTH).books}
     assert {name: stated[name, "S2", "CO2f"] for name in books} == books
-    assert subject["verification"] == {"status": "verified", "by": "CQC"}
+    opinion = {"month": "2025-07", "by": "CQC", "outcome": "unqualified", "opinion": "reasonable assurance"}
+    assert subject["verification"] == {"status": "verified", "by": "CQC", "opinions": [opinion]}
     assert not any(entry["book"] == "physical" for entry in subject["entries"]), "production is told only if asked"
     wide = one.later(minutes=1).open().certificate("E1", MONTH, books=("physical", "location"))
     assert {e["book"] for e in wide["credentialSubject"]["entries"]} == {"physical", "location"}
@@ -417,7 +444,7 @@ def test_what_was_done_to_months_cannot_be_changed_unseen(
     one: Site, statements: tuple[str, ...], said: str
 ) -> None:
     closed(one, note="checked")
-    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     one.later(minutes=1).open().certificate("E1", MONTH)
     late(one)
     restated(one)
@@ -451,7 +478,7 @@ def test_a_kept_head_of_events_tells_that_they_were_cut_off_with_their_heads(par
     park.later(minutes=1).open().certificate("E1", MONTH)
     kept = tmp_path / "head.json"
     kept.write_text(json.dumps(park.later(minutes=1).open().head().as_dict()), "utf-8")
-    park.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    park.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     park.later(minutes=1).open().head(kept)
     park.open().verify()
     if "LUJIN_DATABASE" in park.environment:

@@ -33,7 +33,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site.take([replace(last, value=last.value + 7)])
     site.later(days=1).run()
     site.later(minutes=1).open().close([MONTH], note="checked", author="Li")
-    site.later(minutes=1).open().verified([MONTH], "a verifier", "reasonable assurance")
+    site.later(minutes=1).open().verified([MONTH], "a verifier", "qualified", "reasonable assurance")
     site.later(minutes=1).open().certificate("E1", MONTH)
     site.take([replace(last, value=last.value + 9)])
     site.later(minutes=1).open().restate([MONTH], "read again")

@@ -234,15 +234,24 @@ period_event = append_only(
         sa.Column("known", Instant, nullable=False),
         sa.Column("entries", sa.Integer, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("author", "note", "verifier", "opinion", "cause")),
+        *(
+            sa.Column(name, sa.Text, nullable=False)
+            for name in ("author", "note", "verifier", "outcome", "opinion", "cause")
+        ),
         *(sa.Column(name, Json, nullable=False) for name in ("disclosed", "arrived", "effect")),
         sa.Column("recorded_at", Instant, nullable=False),
         _one_of("state", PERIOD_STATES),
         _month_valid(),
         sa.CheckConstraint("length(digest) = 64 AND entries >= 0", name="digest_and_size"),
         sa.CheckConstraint(
-            "(state = 'verified') = (verifier <> '') AND (state = 'verified') = (opinion <> '')",
-            name="verified_by_name",
+            "(outcome <> '') = (verifier <> '') AND (outcome <> '') = (opinion <> '')", name="opinion_by_name"
+        ),
+        # Only an opinion without or with qualification verifies; the others leave the month closed.
+        sa.CheckConstraint(
+            "(state = 'verified') = (outcome IN ('unqualified', 'qualified'))"
+            " AND (outcome IN ('', 'unqualified', 'qualified') OR state = 'closed')"
+            " AND outcome IN ('', 'unqualified', 'qualified', 'adverse', 'disclaimer')",
+            name="verified_by_outcome",
         ),
         sa.CheckConstraint("(state = 'restated') = (cause <> '')", name="restated_for_cause"),
         sa.Index("ix_period_event_month_number", "month", "number"),

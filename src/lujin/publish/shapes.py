@@ -100,6 +100,16 @@ _TOTAL = record(
 )
 
 
+_OPINION = record(
+    {
+        "month": text(MONTH),
+        "by": text(),
+        "outcome": text("unqualified|qualified|adverse|disclaimer"),
+        "opinion": text(),
+    }
+)
+
+
 def document_shape(context: Any, kind: Any) -> dict[str, Any]:
     """The members that a certificate and a status list share."""
     return {
@@ -126,7 +136,9 @@ CERTIFICATE = record(
                 "boundary": text(),
                 "period": record({"from": text(MONTH), "to": text(MONTH)}),
                 "knownAt": text(INSTANT),
-                "verification": record({"status": text("unverified|verified"), "by": text()}),
+                "verification": record(
+                    {"status": text("unverified|verified"), "by": text(), "opinions": listing(_OPINION, 0, 120)}
+                ),
                 "uncertainty": text(),
                 "totals": listing(_TOTAL),
                 "factors": listing(

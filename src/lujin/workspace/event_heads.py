@@ -118,7 +118,7 @@ def seal_events(workspace: Workspace, connection: Connection, now: datetime) -> 
     if newest is not None and newest.chains == chains and newest.issuer == did_of(key.public_key()):
         return newest
     document = sign_event_head(chains, now, key)
-    values = {f"{kind}_{name}": v for kind, chain in chains.items() for name, v in _columns(chain)}
+    values: dict[str, Any] = {f"{kind}_{name}": v for kind, chain in chains.items() for name, v in _columns(chain)}
     values |= {"key": document["issuer"], "signature": document["proof"]["proofValue"], "recorded_at": now}
     connection.execute(sa.insert(event_head).values(**values))
     return EventHead(chains, now, document)

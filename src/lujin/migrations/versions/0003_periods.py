@@ -56,15 +56,24 @@ def _periods() -> None:
         *_texts("state"),
         *_instants("known"),
         *_integers("entries"),
-        *_texts("digest", "author", "note", "verifier", "opinion", "cause", "disclosed", "arrived", "effect"),
+        *_texts(
+            "digest", "author", "note", "verifier", "outcome", "opinion", "cause", "disclosed", "arrived", "effect"
+        ),
         *_instants("recorded_at"),
         _check("period_event", "state_known", "state IN ('closed', 'verified', 'restated')"),
         _check("period_event", "month_valid", _MONTH),
         _check("period_event", "digest_and_size", "length(digest) = 64 AND entries >= 0"),
         _check(
             "period_event",
-            "verified_by_name",
-            "(state = 'verified') = (verifier <> '') AND (state = 'verified') = (opinion <> '')",
+            "opinion_by_name",
+            "(outcome <> '') = (verifier <> '') AND (outcome <> '') = (opinion <> '')",
+        ),
+        _check(
+            "period_event",
+            "verified_by_outcome",
+            "(state = 'verified') = (outcome IN ('unqualified', 'qualified'))"
+            " AND (outcome IN ('', 'unqualified', 'qualified') OR state = 'closed')"
+            " AND outcome IN ('', 'unqualified', 'qualified', 'adverse', 'disclaimer')",
         ),
         _check("period_event", "restated_for_cause", "(state = 'restated') = (cause <> '')"),
         sqlite_strict=True,
