@@ -497,6 +497,7 @@ def test_base_year_tells_restatements_with_size_cause_and_decision(one: Site) ->
     late(one, 1_000)
     restated(one)
     found = one.open().base_year()
+    assert (found.by_addition, found.eliminated.base) == (False, 0), "its pack posts no eliminations"
     assert not found.established and len(found.open_months) == 11
     (judged,) = found.assessment.changes
     assert judged.change.kind == "error" and judged.change.amount is not None

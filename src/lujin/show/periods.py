@@ -229,6 +229,7 @@ def base_year(console: Console, found: BaseYear, words: Words) -> None:
     columns = [Column(say(N_("base year"))), number_column("tCO2e")]
     rows = [
         [say.fill(N_("{year} as first closed"), year=found.year), number(result.original)],
+        [say(N_("of it eliminated between neighbours")), number(found.eliminated)],
         [say.fill(N_("{year} to compare with"), year=found.year), number(result.current)],
         [say(N_("below the threshold, not recalculated")), number(result.pending)],
     ]
@@ -239,6 +240,9 @@ def base_year(console: Console, found: BaseYear, words: Words) -> None:
         threshold=percent(float(result.threshold)),
     )
     show_table(console, title, Table(columns, rows))
+    if not found.by_addition:
+        text = N_("the method pack of book {book} posts no eliminations: energy made in the park may count twice")
+        say_line(console, say.fill(text, book=words.book(found.book)), "yellow")
     heads = [
         Column(say(N_("when"))),
         Column(say(N_("kind"))),
