@@ -78,7 +78,11 @@ def _subject(certified: Certified) -> dict[str, Any]:
         "boundary": certified.boundary,
         "period": {"from": _month(certified.first), "to": _month(certified.last)},
         "knownAt": instant_text(certified.known_at),
-        "verification": {"status": certified.verification, "by": certified.verified_by},
+        "verification": {
+            "status": certified.verification,
+            "by": certified.verified_by,
+            "opinions": [{**one._asdict(), "month": _month(one.month)} for one in certified.opinions],
+        },
         "uncertainty": certified.uncertainty,
         "totals": [
             {"book": t.book, "scope": t.scope, "gas": t.gas, "amount": str(t.amount), "unit": "mg"}

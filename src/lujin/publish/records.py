@@ -98,6 +98,15 @@ class TreeHead:
     signature: str
 
 
+class Opinion(NamedTuple):
+    """What a verifier concluded of a month."""
+
+    month: int
+    by: str
+    outcome: str
+    opinion: str
+
+
 @dataclass(frozen=True, slots=True)
 class Certified:
     """All that a certificate states. ``first`` and ``last``: months, both included. ``known_at``: τ.
@@ -119,6 +128,7 @@ class Certified:
     uncertainty: str = UNKNOWN
     verification: Verification = "unverified"
     verified_by: str = ""
+    opinions: Sequence[Opinion] = ()
 
 
 Move = tuple[str, str, str, str, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from lujin.accounts.periods import OUTCOMES
 from lujin.errors import N_
 from lujin.show.text import say_line
 from lujin.show.words import BOOKS, SCOPES, SOURCES
@@ -78,6 +79,11 @@ def _stated(console: Console, stated: Any, say: Speech) -> None:
         (N_("verification"), say.fill(verification, by=subject["verification"]["by"])),
         (N_("uncertainty"), say(N_("unknown")) if subject["uncertainty"] == "unknown" else subject["uncertainty"]),
     ]
+    for told in subject["verification"]["opinions"]:
+        label = say.fill(N_("opinion on {month}"), month=told["month"])
+        outcome = say(OUTCOMES[told["outcome"]].message)
+        text = N_("{outcome} of {by}: {opinion}")
+        rows.append((label, say.fill(text, outcome=outcome, by=told["by"], opinion=told["opinion"])))
     for total in subject["totals"]:
         amount = f"{Decimal(total['amount']).scaleb(-9):f} t {total['gas']}"
         book, scope = (say(names.get(total[n], total[n])) for n, names in (("book", BOOKS), ("scope", _SCOPES)))

@@ -24,6 +24,7 @@ from lujin.database import writing
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.park.calendar import next_month
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import current_head, key_of, leaves, store_head
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def issue(
                     recorded_at=now,
                 )
             )
+            seal_events(workspace, connection, now)
     return document
 
 
@@ -153,12 +155,13 @@ def _uncertainty(workspace: Workspace, asked: _Asked) -> str:
 
 def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertainty: str) -> Certified:
     from lujin.publish import Certified, Party
+    from lujin.publish.records import Opinion
 
     park, node = asked.park, asked.park.nodes[asked.enterprise]
     entries = _entries(connection, asked, Tree(list(leaves(connection))))
-    opinions = [period.verification for period in asked.periods.values()]
-    verifiers = sorted({opinion.verifier for opinion in opinions if opinion})
-    verified = all(opinion is not None for opinion in opinions)
+    opinions = [event for period in asked.periods.values() if (event := period.opinion)]
+    verifiers = sorted({event.verifier for event in opinions})
+    verified = all(period.state == "verified" for period in asked.periods.values())
     own = [name for name in park.nodes if park.owner(name) == asked.enterprise]
     return Certified(
         issuer=Party(park.id, park.name_zh, park.name_en),
@@ -174,6 +177,7 @@ def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertaint
         uncertainty=uncertainty,
         verification="verified" if verified else "unverified",
         verified_by=", ".join(verifiers) if verified else "",
+        opinions=[Opinion(e.month, e.verifier, e.outcome, e.opinion) for e in opinions],
     )
 
 

@@ -13,12 +13,24 @@ from lujin.accounts import posted_through
 from lujin.accounts.facts import COUNTS, completeness_as_of
 from lujin.accounts.pack import packs
 from lujin.accounts.period_facts import account_digest, embodied_balances, log_size, periods, record_event
-from lujin.accounts.periods import Act, Closing, Period, PeriodEvent, after, examine, refusal
+from lujin.accounts.periods import (
+    OUTCOMES,
+    VERIFYING,
+    Act,
+    Closing,
+    Outcome,
+    Period,
+    PeriodEvent,
+    after,
+    examine,
+    refusal,
+)
 from lujin.accounts.sections import month_text
 from lujin.database import writing
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.readings.sources import pending
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import prepared_head
 from lujin.workspace.importing import recover
 from lujin.workspace.replay import month_as_known
@@ -53,6 +65,7 @@ def close(workspace: Workspace, months: Sequence[int], note: str = "", author: s
             for event in events:
                 record_event(connection, event)
             store_head(connection)
+            seal_events(workspace, connection, now)
         return closed
 
 
@@ -117,9 +130,22 @@ def _lacking(
 
 
 def verified(
-    workspace: Workspace, months: Sequence[int], verifier: str, opinion: str, author: str = ""
+    workspace: Workspace,
+    months: Sequence[int],
+    verifier: str,
+    outcome: str,
+    opinion: str,
+    author: str = "",
 ) -> tuple[Period, ...]:
-    """Record a verifier's opinion on closed months: all of them, or none."""
+    """Record a verifier's opinion on closed months: all of them, or none. Only an ``outcome`` of VERIFYING
+    verifies them; with another they stay closed, and the opinion stands beside them.
+    """
+    known_outcome = next((known for known in OUTCOMES if known == outcome), None)
+    if known_outcome is None:
+        params = {"outcome": outcome, "known": ", ".join(OUTCOMES)}
+        raise InputError(
+            Problem(N_("{outcome} is no outcome of a verification"), params, N_("use one of: {known}"))
+        )
     if not verifier.strip() or not opinion.strip():
         message = N_("a verification names the verifier and the opinion")
         raise InputError(Problem(message, {}, N_("say them with: --verifier NAME --opinion TEXT")))
@@ -130,11 +156,15 @@ def verified(
             _refuse("verify", found)
             if changed := [m for m, period in found.items() if not _stands(connection, period)]:
                 raise IntegrityError(*(_changed(month) for month in changed))
-        events = [_opinion(period, verifier.strip(), opinion.strip(), author, now) for period in found.values()]
+        events = [
+            _opinion(period, (verifier.strip(), known_outcome, opinion.strip()), author, now)
+            for period in found.values()
+        ]
         with writing(workspace.engine) as connection:
             done = tuple(after("verify", found[event.month], event) for event in events)
             for event in events:
                 record_event(connection, event)
+            seal_events(workspace, connection, now)
         return done
 
 
@@ -148,18 +178,20 @@ def _changed(month: int) -> Problem:
     return Problem(message, {"month": month_text(month)}, N_("restore the database from a backup"))
 
 
-def _opinion(period: Period, verifier: str, opinion: str, author: str, now: datetime) -> PeriodEvent:
+def _opinion(period: Period, said: tuple[str, Outcome, str], author: str, now: datetime) -> PeriodEvent:
+    verifier, outcome, opinion = said
     closing = period.closing
     assert closing is not None
     return PeriodEvent(
         period.month,
-        "verified",
+        "verified" if outcome in VERIFYING else "closed",
         recorded_at=now,
         known=closing.known,
         entries=closing.entries,
         digest=closing.digest,
         author=author,
         verifier=verifier,
+        outcome=outcome,
         opinion=opinion,
     )
 
