@@ -14,7 +14,8 @@ Evidence, in the order in which it is made::
     check(document: bytes, status: bytes | None = None, *, trusted: str | None = None,
           witness: bytes | None = None, now: datetime | None = None) -> Report
 
-``Certified``, ``Entry``, ``Line``, ``Party``, ``Total``, ``FactorRow``, ``Gwp``, ``Commodity``, ``Doubt`` are the records of ``publish.records``.
+``Certified``, ``Entry``, ``Line``, ``Party``, ``Total``, ``FactorRow``, ``Gwp``, ``Commodity``, ``Doubt``
+are the records of ``publish.records``.
 Entry number n of the ledger is leaf n - 1 of the log; its data is ``accounts.log.leaf_bytes(id, number,
 instant_text(recorded_at), source)``. Key and clock are arguments; nothing here reads the park.
 

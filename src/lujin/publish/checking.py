@@ -333,14 +333,9 @@ def _sum(stated: Document, told: dict[str, Any]) -> None:
         _own(entry)
     _rests(subject)
     moves = [
-        Move(
-            entry["book"],
-            entry["month"],
-            *(line[name] for name in _SIDES),
-            sum(map(int, line["amounts"].values())),
-        )
-        for entry in subject["entries"]
-        for line in entry["lines"]
+        Move(e["book"], e["month"], x["debit"], x["credit"], x["commodity"], sum(map(int, x["amounts"].values())))
+        for e in subject["entries"]
+        for x in e["lines"]
     ]
     added = summed((m.book, m.debit, m.credit, m.commodity, m.amount) for m in moves)
     said = [Total(t["book"], t["scope"], t["gas"], int(t["amount"])) for t in subject["totals"]]
@@ -351,9 +346,6 @@ def _sum(stated: Document, told: dict[str, Any]) -> None:
         raise _Failed(Problem(message, params, _TALK))
     _weighed(subject)
     told["summary"] = summary(subject, moves)
-
-
-_SIDES = ("debit", "credit", "commodity")
 
 
 def _weighed(subject: Document) -> None:

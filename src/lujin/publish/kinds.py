@@ -20,6 +20,7 @@ _NAMES: dict[Kind, str] = {
     "status list": N_("a status list"),
     "witness": N_("a witness, an older head of the log with its proof"),
 }
+NO_CERTIFICATE = _WANTED["certificate"]
 _HEAD = N_("a head of the log")
 _BINARY = (
     (b"%PDF-", N_("a PDF file")),

@@ -108,7 +108,10 @@ def _books(
     for move in moves:
         if move.book != "physical":
             by_book[move.book].append(move)
-    return tuple(_book(weights_of(subject, name), name, by_book[name], months, stated) for name in sorted(by_book))
+    return tuple(
+        _book(weights_of(subject, name), name, by_book[name], months, stated)
+        for name in sorted(by_book, key=lambda name: (name == "embodied", name))
+    )
 
 
 def _book(
@@ -122,12 +125,12 @@ def _book(
     sums: dict[str, Decimal] = defaultdict(Decimal)
     left_out: set[str] = set()
     for move in moves:
-        if (weight := weights.get(move.commodity)) is None:
-            if move.commodity.startswith(CO2E):
-                left_out.add(move.commodity)
-            continue
+        weight = weights.get(move.commodity)
         for row, sign in _embodied(move) if name == "embodied" else _scopes(move):
-            sums[row] += sign * weight * move.amount
+            if weight is not None:
+                sums[row] += sign * weight * move.amount
+            elif move.commodity.startswith(CO2E):
+                left_out.add(move.commodity)
     rounded = {row: round(amount) for row, amount in sums.items()}
     if name == "embodied":
         found = {row: rounded.get(row, 0) for row in EMBODIED[:-1]}

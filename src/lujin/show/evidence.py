@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lujin.accounts.base_units import SHOWN
 from lujin.errors import N_
+from lujin.publish.kinds import NO_CERTIFICATE
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table
 from lujin.show.words import BOOKS, COMMODITIES, SCOPES, SOURCES
 
@@ -70,6 +71,10 @@ _KILOGRAM = Decimal(10) ** 6  # mg
 def certificate(
     console: Console, report: Report, say: Speech, *, trusted: bool, witnessed: bool, now: datetime | None = None
 ) -> None:
+    failed = report.failed
+    if failed is not None and failed.problem is not None and failed.problem.message == NO_CERTIFICATE:
+        say_line(console, failed.problem.text(say), "bold red")
+        return
     if report.failed is not None:
         text = N_("This certificate does not hold: {layer} fails")
         say_line(console, say.fill(text, layer=say(_LAYERS[report.failed.name])), "bold red")
@@ -189,7 +194,7 @@ def _notes(book: Book, say: Speech) -> list[str]:
     named = say(BOOKS.get(book.book, book.book))
     said = []
     for row in book.rows:
-        if row.doubt is not None and row.doubt.unknown_share and row.name in ("total", "used"):
+        if row.doubt is not None and row.doubt.unknown_share and row.name not in ("S1", "S2"):
             text = N_(
                 "{book}, {row}: nobody stated an uncertainty for {share} % of the amounts; the other data alone "
                 "give ± {known} t"
@@ -231,7 +236,8 @@ def _energy(console: Console, subject: Any, say: Speech) -> None:
     """Own use of each carrier, and cost, where book physical is certified."""
     names = {c["id"]: c for c in subject["commodities"]}
     rows = []
-    for total in (t for t in subject["totals"] if t["book"] == "physical"):
+    physical = (t for t in subject["totals"] if t["book"] == "physical")
+    for total in sorted(physical, key=lambda t: (t["scope"] == "COST", t["gas"] in COMMODITIES)):
         code = total["gas"]
         name = say(COMMODITIES[code]) if code in COMMODITIES else _name(names[code], say)
         unit, power = SHOWN[total["unit"]]
