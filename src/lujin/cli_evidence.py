@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -68,13 +69,13 @@ def _certificate(
 
     if issuer is not None:
         key_of(issuer)
-    report = check(_bytes(file), _optional(status), trusted=issuer, witness=_optional(witness))
+    now = datetime.now(UTC)
+    report = check(_bytes(file), _optional(status), trusted=issuer, witness=_optional(witness), now=now)
     if as_json:
         print_json({"file": str(file), **report.as_dict(face.say)})
     else:
-        show.certificate(
-            face.console(), report, face.say, trusted=issuer is not None, witnessed=witness is not None
-        )
+        given = {"trusted": issuer is not None, "witnessed": witness is not None}
+        show.certificate(face.console(), report, face.say, **given, now=now)
     if not report.ok:
         raise typer.Exit(1)
 

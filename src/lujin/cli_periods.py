@@ -12,7 +12,7 @@ import typer
 from lujin.arguments import AsJson, Enterprise, Month, Park, enterprise_id, month_number
 from lujin.cli import LOOK, WORK, app, face_of, opened, words_of
 from lujin.disk import write_whole
-from lujin.errors import N_, Problem
+from lujin.errors import N_, InputError, Problem
 from lujin.usage import Verb, WrongUsage, print_json, progress_bar
 
 Months = Annotated[
@@ -188,12 +188,19 @@ def certificate(
             help=N_("may be repeated; without it all carbon books. physical tells energy and money"),
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help=N_("put it in the place of a file that is there"))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     from lujin.show import periods as show
 
     face = face_of(ctx)
     first, last = month_number(month), month_number(to) if to else None
+    if out.exists() and not overwrite:
+        remedy = N_("name another file, or say --overwrite")
+        message = N_("there is a file already, perhaps the only copy of another certificate")
+        raise InputError(Problem(message, {}, remedy, file=str(out)))
     workspace = opened(park, face)
     document = workspace.certificate(enterprise_id(workspace, enterprise, face.say), first, last, books=book)
     _write(out, document)

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from lujin.accounts.log import SORTED_KEY, digest_of_lines, entry_id, instant_text, key_digest, leaf_bytes
 from lujin.accounts.merkle import Tree, leaf_hash
-from lujin.publish import Certified, Entry, FactorRow, Line, Party, sign_head, totals_of
+from lujin.publish import Certified, Commodity, Entry, FactorRow, Gwp, Line, Party, sign_head, totals_of
 
 GRID = FactorRow("grid_factors:national@0123abcd", "0123abcd" + "0" * 56, "verified")
+AR6 = Gwp("location", "AR6", {"CO2": Decimal(1), "CH4": Decimal("29.8")})
+POWER = Commodity("electricity", "Wh", "电力", "electricity")
 NOW = datetime(2025, 8, 1, 4, 0, tzinfo=UTC)
 RECORDED = datetime(2025, 7, 3, 1, 2, 3, 456789, tzinfo=UTC)
 KNOWN = datetime(2025, 7, 31, 16, 0, tzinfo=UTC)
@@ -76,6 +79,8 @@ class Log:
             "entries": entries,
             "totals": totals_of(entries),
             "factors": [GRID],
+            "gwp": [AR6] if any(e.book == "location" for e in entries) else [],
+            "commodities": [POWER],
         }
         return Certified(**{**usual, **facts})
 

@@ -74,6 +74,7 @@ def test_it_states_what_the_lines_add_up_to(document):
         ("location", "MEMO/biogenic", "CO2"): "9",
         ("location", "S1", "CH4"): "77",
         ("location", "S2", "CO2"): str(12_345 + 9_007_199_254_740_993 - 93),
+        ("physical", "OWN", "electricity"): "1000",
     }
 
 
@@ -372,7 +373,7 @@ def test_a_changed_byte_of_the_status_list_fails(file, key, data):
         (b'{"a":' * 200_000, "nested too deeply"),
         (b"1" * 10_000, "no JSON number"),
         (b" " * (64 * 2**20 + 1), "none that lujin writes"),
-        (b"PK\x03\x04", "no JSON"),
+        (b"PK\x03\x04", "this is no certificate: it is an Excel workbook"),
     ],
     ids=lambda value: repr(value[:20]),
 )
@@ -422,7 +423,7 @@ def test_anything_in_any_place_is_a_clear_problem_never_a_crash(document, key, d
     assert json.dumps(report.as_dict())
     out = StringIO()
     for language in ("zh", "en"):
-        certificate(Console(file=out), report, Speech(language), trusted=False, witnessed=False)
+        certificate(Console(file=out), report, Speech(language), trusted=False, witnessed=False, now=NOW)
     assert "\x1b" not in out.getvalue()
 
 

@@ -79,12 +79,13 @@ def recompute(document):
         path = [bytes.fromhex(node) for node in entry["inclusion"]]
         place = int(entry["number"]) - 1, int(head["size"])
         assert root_from(sha256(b"\0" + canonical(leaf)).digest(), *place, path).hex() == head["root"]
-        for line in entry["lines"] if entry["book"] != "physical" else ():
+        for line in entry["lines"]:
             amount = sum(map(int, line["amounts"].values()))
             for account, signed_amount in ((line["debit"], amount), (line["credit"], -amount)):
                 kind = account.split("/", 1)[1]
                 scope = kind if kind == "MEMO/biogenic" else kind.split("/")[0]
-                if scope in ("S1", "S2", "S3", "MEMO/biogenic"):
+                counted = ("OWN", "COST") if entry["book"] == "physical" else ("S1", "S2", "S3", "MEMO/biogenic")
+                if scope in counted:
                     totals[entry["book"], scope, line["commodity"]] += signed_amount
     return {key: amount for key, amount in totals.items() if amount}
 

@@ -17,9 +17,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from lujin.accounts.amounts import COAL
 from lujin.accounts.merkle import verify_consistency
 from lujin.accounts.period_facts import account_digest
+from lujin.cli import app
 from lujin.database import open_database
 from lujin.errors import InputError, IntegrityError, StoreError
 from lujin.publish import canonical_file, check, signing_key
@@ -305,9 +308,39 @@ def test_certificate_says_what_the_statement_says(one: Site) -> None:
     opinion = {"month": "2025-07", "by": "CQC", "outcome": "unqualified", "opinion": "reasonable assurance"}
     assert subject["verification"] == {"status": "verified", "by": "CQC", "opinions": [opinion]}
     assert not any(entry["book"] == "physical" for entry in subject["entries"]), "production is told only if asked"
+    summary = check(canonical_file(document)).summary
+    assert summary is not None
+    told = {book.book: {row.name: row.co2e for row in book.rows} for book in summary.books}
+    statement = one.open().statement("E1", MONTH)
+    for book in statement.books:
+        assert book.co2e is not None and told[book.book]["total"] == book.co2e.base
+    embodied = one.open().statement("E1", MONTH, "embodied").embodied
+    if embodied is not None and embodied.own is not None:
+        assert told["embodied"]["used"] == embodied.own.base
+    assert statement.uncertainty is not None
+    location = {u["total"]: u for u in subject["uncertainty"] if u["book"] == "location"}
+    known = {t.total: (str(t.value.base), str(t.at_least.base)) for t in statement.uncertainty.totals}
+    assert {name: (u["value"], u["atLeast"]) for name, u in location.items()} == known
     wide = one.later(minutes=1).open().certificate("E1", MONTH, books=("physical", "location"))
+    used = {t["gas"]: int(t["amount"]) for t in wide["credentialSubject"]["totals"] if t["scope"] == "OWN"}
+    assert {line.carrier: line.used.base for line in statement.energy} == {
+        carrier: amount for carrier, amount in used.items() if carrier not in COAL
+    }
     assert {e["book"] for e in wide["credentialSubject"]["entries"]} == {"physical", "location"}
     assert check(canonical_file(wide)).ok
+
+
+def test_a_certificate_is_not_overwritten_unasked(one: Site, tmp_path: Path) -> None:
+    closed(one)
+    file = tmp_path / "certificate.json"
+    arguments = ["certificate", str(one.directory), "-e", "E1", "-m", "2025-07", "--out", str(file)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    first = file.read_bytes()
+    refused = CliRunner().invoke(app, arguments, env={"LUJIN_LANG": "en", "COLUMNS": "200"})
+    assert (refused.exit_code, file.read_bytes()) == (1, first)
+    assert "there is a file already" in refused.output
+    assert CliRunner().invoke(app, [*arguments, "--overwrite"]).exit_code == 0
+    assert json.loads(file.read_bytes())["credentialStatus"]["statusListIndex"] == "1", "none was used up"
 
 
 def test_a_certificate_needs_every_month_closed_and_in_order(one: Site) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from lujin.accounts.base_units import SHOWN
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Carrier
 from lujin.reference import Resolve, Row, gwp
@@ -14,18 +15,6 @@ from lujin.reference import Resolve, Row, gwp
 GASES = ("CO2f", "CO2b", "CH4f", "CH4b", "N2O")
 CO2E = "CO2e:"  # a factor that its source states as CO2e only, by its GWP set: CO2e:AR6, CO2e:unstated
 COAL = ("ce_equivalent", "ce_equal")  # 当量值, 等价值
-
-# base unit → unit shown, and the power of ten between them
-_SHOWN: Mapping[str, tuple[str, int]] = {
-    "Wh": ("kWh", 3),
-    "kJ": ("GJ", 6),
-    "L": ("m3", 3),
-    "g": ("t", 6),
-    "mg": ("t", 9),
-    "mgce": ("tce", 9),
-    "mgCO2e": ("tCO2e", 9),
-    "0.01 CNY": ("CNY", 2),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +30,11 @@ class Amount:
 
     @property
     def unit(self) -> str:
-        return _SHOWN[self.base_unit][0]
+        return SHOWN[self.base_unit][0]
 
     @property
     def value(self) -> Decimal:
-        return Decimal(self.base).scaleb(-_SHOWN[self.base_unit][1])
+        return Decimal(self.base).scaleb(-SHOWN[self.base_unit][1])
 
     def __str__(self) -> str:
         return f"{self.value:f} {self.unit}"

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from lujin.accounts.amounts import GASES, Amount, GwpSet
+from lujin.accounts.embodied_kinds import Way, kinds
 from lujin.accounts.sections import Move, reference_of
 from lujin.accounts.statement_parts import Part
 
-Way = Literal["in", "out", "memo"]
-# (group of the debited account, group of the credited) tells what a line is
-_IN = {"ATM": "direct", "EXT": "purchased", "DUE": "received"}
-_OUT = {
-    "DUE": "passed_on",
-    "OWN": "used",
-    "OUT": "sold_outside",
-    "SUSPENSE": "suspense",
-    "STK": "stock_change",
-    "STORED": "stored",
-}
 _ORDER = (
     *("direct", "purchased", "received"),
     *("used", "passed_on", "sold_outside", "suspense", "stored", "stock_change", "in_progress", "captured"),
@@ -62,7 +51,7 @@ def embodied_section(enterprise: str, month: int, moves: Iterable[Move], gwp: Gw
         if move.book != "embodied" or move.commodity not in GASES:
             continue
         guessed = move.amount if move.quality == "estimated" else 0
-        for key in _kinds(move):
+        for key in kinds(move.debit, move.credit):
             sign = -1 if key[1] == "stored" and key[0] == "out" and move.credit.startswith("STORED/") else 1
             cell = sums[key][move.commodity]
             cell[0] += sign * move.amount
@@ -87,20 +76,6 @@ def embodied_section(enterprise: str, month: int, moves: Iterable[Move], gwp: Gw
         _total((line for line in lines if line.way == "out"), gwp),
         _total((line for line in lines if line.kind == "used"), gwp),
     )
-
-
-def _kinds(move: Move) -> Iterable[tuple[Way, str, str, str]]:
-    """What a line says, on the side that is not work in progress: (way, kind, party, account)."""
-    to, _, target = move.debit.partition("/")
-    origin, _, source = move.credit.partition("/")
-    if to == "WIP" and origin in _IN:
-        yield "in", _IN[origin], source, move.credit
-    elif to == "WIP" and origin == "STORED":
-        yield "out", "stored", source, move.credit
-    elif origin == "WIP" and to in _OUT:
-        yield "out", _OUT[to], target, move.debit
-    elif to == "MEMO":
-        yield "memo", "captured", target.partition("/")[2], move.debit
 
 
 def _line(

@@ -12,9 +12,10 @@ Evidence, in the order in which it is made::
     status_list(issued: int, superseded: Collection[int], key, now: datetime) -> dict
     canonical_file(document: dict) -> bytes                                       # the bytes to write
     check(document: bytes, status: bytes | None = None, *, trusted: str | None = None,
-          witness: bytes | None = None) -> Report
+          witness: bytes | None = None, now: datetime | None = None) -> Report
 
-``Certified``, ``Entry``, ``Line``, ``Party``, ``Total``, ``FactorRow`` are the records of ``publish.records``.
+``Certified``, ``Entry``, ``Line``, ``Party``, ``Total``, ``FactorRow``, ``Gwp``, ``Commodity``, ``Doubt``
+are the records of ``publish.records``.
 Entry number n of the ledger is leaf n - 1 of the log; its data is ``accounts.log.leaf_bytes(id, number,
 instant_text(recorded_at), source)``. Key and clock are arguments; nothing here reads the park.
 
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from lujin.publish.keys import public_did, signing_key
     from lujin.publish.records import (
         Certified,
+        Commodity,
+        Doubt,
         Entry,
         FactorRow,
+        Gwp,
         Line,
         Party,
         Total,
@@ -50,14 +54,20 @@ _HOME = {
     "form": ("canonical_file",),
     "heads": ("head_document", "head_of", "sign_head", "witness"),
     "keys": ("public_did", "signing_key"),
-    "records": ("Certified", "Entry", "FactorRow", "Line", "Party", "Total", "TreeHead", "totals_of"),
+    "records": (
+        *("Certified", "Commodity", "Doubt", "Entry", "FactorRow", "Gwp", "Line", "Party", "Total", "TreeHead"),
+        "totals_of",
+    ),
     "status": ("status_list",),
 }
 
 __all__ = [
     "Certified",
+    "Commodity",
+    "Doubt",
     "Entry",
     "FactorRow",
+    "Gwp",
     "Layer",
     "Line",
     "Party",

@@ -20,6 +20,7 @@ from lujin.accounts.jcs import encode
 from lujin.accounts.log import KEY, instant_text
 from lujin.errors import N_, InputError, Problem
 from lujin.publish.checking import check
+from lujin.publish.equivalents import Units, gwp_document, uncertainty_document
 from lujin.publish.form import canonical_file
 from lujin.publish.heads import head_document
 from lujin.publish.integrity import did_of, moment, sign
@@ -72,6 +73,7 @@ def _party(party: Party) -> dict[str, Any]:
 
 
 def _subject(certified: Certified) -> dict[str, Any]:
+    units = Units({c.id: c.unit for c in certified.commodities})
     return {
         **_party(certified.subject),
         "type": "ParkAccount",
@@ -83,9 +85,14 @@ def _subject(certified: Certified) -> dict[str, Any]:
             "by": certified.verified_by,
             "opinions": [{**one._asdict(), "month": _month(one.month)} for one in certified.opinions],
         },
-        "uncertainty": certified.uncertainty,
+        "uncertainty": [uncertainty_document(doubt) for doubt in certified.uncertainty],
+        "gwp": [gwp_document(gwp) for gwp in sorted(certified.gwp, key=lambda gwp: gwp.book)],
+        "commodities": [
+            {"id": c.id, "unit": c.unit, "name": _party(Party(c.id, c.name_zh, c.name_en))["name"]}
+            for c in sorted(certified.commodities, key=lambda c: c.id)
+        ],
         "totals": [
-            {"book": t.book, "scope": t.scope, "gas": t.gas, "amount": str(t.amount), "unit": "mg"}
+            {"book": t.book, "scope": t.scope, "gas": t.gas, "amount": str(t.amount), "unit": units.of(t)}
             for t in totals_of(certified.entries)
         ],
         "factors": [

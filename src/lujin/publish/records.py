@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 Verification = Literal["unverified", "verified"]
-UNKNOWN = "unknown"
 _SCOPE = re.compile(r"S[1-9]\Z")
 
 
@@ -67,7 +67,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Net amount [mg] of one gas over the accounts of one scope in one book: debits less credits."""
+    """Net amount of one gas [mg] over the accounts of one scope in one book: debits less credits. In book physical
+    of one commodity [its base unit] over ``OWN`` or ``COST``."""
 
     book: str
     scope: str
@@ -82,6 +83,43 @@ class FactorRow:
     id: str
     digest: str
     confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gwp:
+    """The global warming potentials behind CO2e of a book: name of the set, kg CO2e per kg of each gas."""
+
+    book: str
+    assessment: str
+    values: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Commodity:
+    """What book ``physical`` counts besides gases: base unit of its amounts, and its names."""
+
+    id: str
+    unit: str
+    name_zh: str = ""
+    name_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Uncertainty of one total of a book and month, as ``accounts.uncertainty_parts.UncertainTotal`` has it.
+
+    ``value`` and ``at_least`` (k = 2) in ``unit``; ``relative`` of the quantified part, None: nothing is
+    quantified; ``unknown_share``: 0 to 1, of the absolute amounts.
+    """
+
+    month: int
+    book: str
+    total: str
+    unit: str
+    value: int
+    at_least: int
+    relative: Decimal | None
+    unknown_share: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +150,8 @@ class Certified:
     """All that a certificate states. ``first`` and ``last``: months, both included. ``known_at``: τ.
 
     ``entries``: every version recorded up to τ of every book certified. ``totals``: what the statement says;
-    they must equal what the lines add up to (``totals_of``).
+    they must equal what the lines add up to (``totals_of``). ``gwp``: per book; ``commodities``: of book physical.
+    ``uncertainty``: empty: unknown.
     """
 
     issuer: Party
@@ -125,7 +164,9 @@ class Certified:
     entries: Sequence[Entry]
     totals: Sequence[Total]
     factors: Sequence[FactorRow]
-    uncertainty: str = UNKNOWN
+    gwp: Sequence[Gwp] = ()
+    commodities: Sequence[Commodity] = ()
+    uncertainty: Sequence[Doubt] = ()
     verification: Verification = "unverified"
     verified_by: str = ""
     opinions: Sequence[Opinion] = ()
@@ -157,18 +198,18 @@ def summed(moves: Iterable[Move]) -> tuple[Total, ...]:
 def scope_of(book: str, account: str) -> str:
     """The scope under which a certificate counts an account ``ENTERPRISE/CLASS/…``; empty: not counted.
 
-    Scope books: S1, S2, … and biogenic CO2 beside them. Embodied book: every class. The physical book holds
-    energy and money, not gases.
+    Scope books: S1, S2, … and biogenic CO2 beside them. Embodied book: every class. Physical book: own use of
+    energy and its cost.
 
     >>> scope_of("location", "E004/S2/electricity"), scope_of("location", "E004/MEMO/biogenic")
     ('S2', 'MEMO/biogenic')
     >>> scope_of("location", "E004/ATM/coal"), scope_of("embodied", "E004/ATM/coal")
     ('', 'ATM')
     """
-    if book == "physical":
-        return ""
     parts = account.split("/")
     kind = parts[1] if len(parts) > 1 else ""
+    if book == "physical":
+        return kind if kind in ("OWN", "COST") else ""
     if book == "embodied":
         return kind
     if kind == "MEMO" and parts[2:3] == ["biogenic"]:

@@ -17,7 +17,10 @@ LIST_TYPE = ["VerifiableCredential", "BitstringStatusListCredential"]
 PURPOSE = "revocation"
 V2 = "https://www.w3.org/ns/credentials/v2"
 _TERMS = "urn:lujin:certificate:1#"
-_RECORDS = ("boundary", "period", "verification", "totals", "factors", "treeHead", "entries")
+_RECORDS = (
+    *("boundary", "period", "verification", "uncertainty", "gwp", "commodities"),
+    *("totals", "factors", "treeHead", "entries"),
+)
 CONTEXT: list[Any] = [
     V2,
     {
@@ -30,6 +33,8 @@ TYPE = ["VerifiableCredential", "ParkAccountCertificate"]
 HEX = "[0-9a-f]{64}"
 COUNT = "0|[1-9][0-9]{0,17}"
 MONTH = "[0-9]{4}-(?:0[1-9]|1[0-2])"
+UNIT = r"mg|Wh|kJ|L|g|mgce|mgCO2e|0\.01 CNY"
+DECIMAL = r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,12})?"
 DAY = MONTH + "-(?:0[1-9]|[12][0-9]|3[01])"
 INSTANT = DAY + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?\+00:00"
 STAMP = DAY + "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
@@ -95,7 +100,23 @@ _TOTAL = record(
         "scope": text(longest=80),
         "gas": text(longest=80),
         "amount": text("-?[1-9][0-9]{0,29}"),
-        "unit": text("mg"),
+        "unit": text(UNIT),
+    }
+)
+_GWP = record(
+    {"book": text("[a-z_]{1,40}"), "set": text(longest=40), "values": table("[A-Za-z0-9]{1,20}", DECIMAL)}
+)
+_COMMODITY = record({"id": text(longest=80), "unit": text(UNIT), "name": _NAME})
+_UNCERTAINTY = record(
+    {
+        "month": text(MONTH),
+        "book": text("[a-z_]{1,40}"),
+        "total": text("[A-Za-z0-9_]{1,40}"),
+        "unit": text("mg|mgCO2e"),
+        "value": text("0|-?[1-9][0-9]{0,29}"),
+        "atLeast": text("0|[1-9][0-9]{0,29}"),
+        "relative": text(f"unknown|{DECIMAL}"),
+        "unknownShare": text(r"0|1|0\.[0-9]{1,12}"),
     }
 )
 
@@ -139,7 +160,9 @@ CERTIFICATE = record(
                 "verification": record(
                     {"status": text("unverified|verified"), "by": text(), "opinions": listing(_OPINION, 0, 120)}
                 ),
-                "uncertainty": text(),
+                "uncertainty": listing(_UNCERTAINTY),
+                "gwp": listing(_GWP),
+                "commodities": listing(_COMMODITY),
                 "totals": listing(_TOTAL),
                 "factors": listing(
                     record({"id": text(), "digest": text(HEX), "confidence": text(longest=80)}),

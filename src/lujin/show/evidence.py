@@ -1,20 +1,25 @@
-"""A checked certificate, said to the person who has to rely on it."""
+"""A checked certificate, said to the person who has to rely on it: what it states first, then what was checked."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
+from lujin.accounts.base_units import SHOWN
 from lujin.accounts.periods import OUTCOMES
 from lujin.errors import N_
-from lujin.show.text import say_line
-from lujin.show.words import BOOKS, SCOPES, SOURCES
+from lujin.publish.kinds import NO_CERTIFICATE
+from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table
+from lujin.show.words import BOOKS, COMMODITIES, SCOPES, SOURCES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lujin.language import Speech
     from lujin.publish import Report
+    from lujin.publish.summary import Book, Row
 
 _LAYERS = {
     "form": N_("layer form"),
@@ -36,17 +41,240 @@ _STATES = {
     "unknown": N_("unknown"),
     "not reached": N_("not reached"),
 }
-_SCOPES = {**SCOPES, **SOURCES}
+_ROWS = {
+    **SCOPES,
+    "total": N_("total"),
+    "direct": N_("own emissions"),
+    "taken_over": N_("taken over"),
+    "used": N_("own use"),
+    "passed_on": N_("passed on"),
+    "sold_outside": N_("sold outside"),
+    "other": N_("in store, in progress and other"),
+}
+_ACCOUNTS = {
+    **SCOPES,
+    **SOURCES,
+    "ATM": N_("from the atmosphere"),
+    "EXT": N_("bought outside"),
+    "DUE": N_("with neighbours"),
+    "OWN": N_("own use"),
+    "OUT": N_("sold outside"),
+    "WIP": N_("in progress"),
+    "STK": N_("in store"),
+    "SUSPENSE": N_("in suspense"),
+    "STORED": N_("stored for good"),
+    "COST": N_("cost"),
+}
 _COLOURS = {"passed": "green", "failed": "bold red", "unknown": "yellow", "not reached": "dim"}
+_KILOGRAM = Decimal(10) ** 6  # mg
 
 
-def certificate(console: Console, report: Report, say: Speech, *, trusted: bool, witnessed: bool) -> None:
+def certificate(
+    console: Console, report: Report, say: Speech, *, trusted: bool, witnessed: bool, now: datetime | None = None
+) -> None:
+    failed = report.failed
+    if failed is not None and failed.problem is not None and failed.problem.message == NO_CERTIFICATE:
+        say_line(console, failed.problem.text(say), "bold red")
+        return
     if report.failed is not None:
         text = N_("This certificate does not hold: {layer} fails")
         say_line(console, say.fill(text, layer=say(_LAYERS[report.failed.name])), "bold red")
     else:
         say_line(console, say(N_("This certificate holds")), "bold green")
+    stated = report.certificate if report.ok else None
+    if stated is not None:
+        _facts(console, _first(stated, say), say)
+        _emissions(console, report, say)
+        _energy(console, stated["credentialSubject"], say)
     say_line(console, "")
+    _layers(console, report, say, now)
+    if stated is not None:
+        say_line(console, "")
+        _facts(console, _issue(stated, say), say)
+        _gases(console, stated["credentialSubject"], say)
+        say_line(console, "")
+        _limits(console, stated, say, trusted=trusted, witnessed=witnessed)
+
+
+def _facts(console: Console, rows: Sequence[tuple[str, str]], say: Speech) -> None:
+    for label, value in rows:
+        say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
+
+
+def _first(stated: Any, say: Speech) -> list[tuple[str, str]]:
+    subject = stated["credentialSubject"]
+    verification = (
+        N_("verified by {by}")
+        if subject["verification"]["status"] == "verified"
+        else N_("no verifier has confirmed it")
+    )
+    rows = [
+        (N_("enterprise"), f"{_name(subject, say)} ({subject['identifier']})"),
+        (N_("period"), " – ".join(dict.fromkeys(subject["period"].values()))),
+        (N_("verification"), say.fill(verification, by=subject["verification"]["by"])),
+    ]
+    for told in subject["verification"]["opinions"]:
+        label = say.fill(N_("opinion on {month}"), month=told["month"])
+        outcome = say(OUTCOMES[told["outcome"]].message)
+        text = N_("{outcome} of {by}: {opinion}")
+        rows.append((label, say.fill(text, outcome=outcome, by=told["by"], opinion=told["opinion"])))
+    return rows
+
+
+def _issue(stated: Any, say: Speech) -> list[tuple[str, str]]:
+    from lujin.publish.checking import shown_time
+
+    subject, issuer = stated["credentialSubject"], stated["issuer"]
+    return [
+        (N_("issuer"), f"{_name(issuer, say)} ({issuer['identifier']})"),
+        (N_("signed as"), issuer["id"]),
+        (N_("boundary"), subject["boundary"]),
+        (N_("issued"), shown_time(stated["validFrom"])),
+        (N_("as known on"), shown_time(subject["knownAt"])),
+    ]
+
+
+def _name(of: Any, say: Speech) -> str:
+    return next(str(n["@value"]) for n in of["name"] if n["@language"] == say.language)
+
+
+# ------------------------------------------------------------------------------------------------- the numbers
+
+
+def _emissions(console: Console, report: Report, say: Speech) -> None:
+    if report.summary is None or not report.summary.books:
+        return
+    columns = [
+        Column(say(N_("book"))),
+        Column(""),
+        number_column("tCO2e"),
+        number_column(say(N_("± U (95 %)"))),
+    ]
+    rows = [row for book in report.summary.books for row in _book(book, say)]
+    show_table(console, say(N_("Emissions, books are never added up")), Table(columns, rows))
+    for book in report.summary.books:
+        for text in _notes(book, say):
+            say_line(console, text, "dim")
+    if report.summary.months:
+        _months(console, report, say)
+
+
+def _book(book: Book, say: Speech) -> list[list[str]]:
+    named = say.fill(
+        N_("{book} ({gwp})"), book=say(BOOKS.get(book.book, book.book)), gwp=book.gwp or say(N_("CO2 alone"))
+    )
+    rows = [row for row in book.rows if row.co2e or row.name != "other"]
+    shown = dict(zip((row.name for row in rows), _tonnes(rows), strict=True))
+    return [
+        [named if i == 0 else "", say(_ROWS.get(row.name, row.name)), shown[row.name], _doubt(row, say)]
+        for i, row in enumerate(rows)
+    ]
+
+
+def _tonnes(rows: Sequence[Row]) -> list[str]:
+    """To the kilogram, so that scopes 1 and 2 as shown add up to the total shown: the larger one gives way."""
+    kilograms = {row.name: _kilograms(row.co2e) for row in rows}
+    if "total" in kilograms:
+        larger = max((row for row in rows if row.name != "total"), key=lambda row: abs(row.co2e)).name
+        others = sum(kg for name, kg in kilograms.items() if name not in ("total", larger))
+        kilograms[larger] = kilograms["total"] - others
+    return [_grouped(kilograms[row.name]) for row in rows]
+
+
+def _kilograms(mg: int) -> int:
+    return int((Decimal(mg) / _KILOGRAM).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def _grouped(kilograms: int) -> str:
+    return f"{Decimal(kilograms).scaleb(-3):,.3f}"
+
+
+def _doubt(row: Row, say: Speech) -> str:
+    if row.doubt is None:
+        return say(N_("unknown")) if row.co2e else NOTHING
+    if row.doubt.unknown_share:
+        return say(N_("unknown"))
+    return f"± {_grouped(_kilograms(row.doubt.known))}"
+
+
+def _notes(book: Book, say: Speech) -> list[str]:
+    named = say(BOOKS.get(book.book, book.book))
+    said = []
+    for row in book.rows:
+        if row.doubt is not None and row.doubt.unknown_share and row.name not in ("S1", "S2"):
+            text = N_(
+                "{book}, {row}: nobody stated an uncertainty for {share} % of the amounts; the other data alone "
+                "give ± {known} t"
+            )
+            share = f"{100 * row.doubt.unknown_share:.1f}"
+            values = {"share": share, "known": _grouped(_kilograms(row.doubt.known))}
+            said.append(say.fill(text, book=named, row=say(_ROWS[row.name]), **values))
+    if book.left_out:
+        text = N_("{book}: amounts that their source states as {gases} are not in the totals")
+        said.append(say.fill(text, book=named, gases=", ".join(book.left_out)))
+    return said
+
+
+def _months(console: Console, report: Report, say: Speech) -> None:
+    """Totals per month; as shown they add up to what is shown for the period."""
+    assert report.summary is not None
+    books = [book.book for book in report.summary.books]
+    whole = {book.book: _kilograms(_headline(book).co2e) for book in report.summary.books}
+    rest, rows = dict(whole), []
+    for at, (month, found) in enumerate(report.summary.months.items()):
+        last = at == len(report.summary.months) - 1
+        exact = {book.book: _kilograms(_headline(book).co2e) for book in found}
+        shown = {name: rest[name] if last else exact.get(name, 0) for name in books}
+        for name in books:
+            rest[name] -= shown[name]
+        rows.append([month, *(_grouped(shown[name]) for name in books)])
+    columns = [Column(say(N_("month"))), *(number_column(say(BOOKS.get(name, name))) for name in books)]
+    total = [say(N_("total")), *(_grouped(whole[name]) for name in books)]
+    title = say(N_("Months, in tCO2e: scopes 1 and 2, or own use of embodied carbon"))
+    show_table(console, title, Table(columns, rows, total))
+    say_line(console, say(N_("± of the period: the months added, which is the most that it can be")), "dim")
+
+
+def _headline(book: Book) -> Row:
+    return next(row for row in book.rows if row.name in ("total", "used"))
+
+
+def _energy(console: Console, subject: Any, say: Speech) -> None:
+    """Own use of each carrier, and cost, where book physical is certified."""
+    names = {c["id"]: c for c in subject["commodities"]}
+    rows = []
+    physical = (t for t in subject["totals"] if t["book"] == "physical")
+    for total in sorted(physical, key=lambda t: (t["scope"] == "COST", t["gas"] in COMMODITIES)):
+        code = total["gas"]
+        name = say(COMMODITIES[code]) if code in COMMODITIES else _name(names[code], say)
+        unit, power = SHOWN[total["unit"]]
+        amount = f"{Decimal(total['amount']).scaleb(-power):,.{min(power, 3)}f}"
+        rows.append([say(_ACCOUNTS.get(total["scope"], total["scope"])), name, amount, unit])
+    columns = [Column(""), Column(say(N_("carrier"))), number_column(say(N_("amount"))), Column(say(N_("unit")))]
+    show_table(console, say(N_("Energy and cost")), Table(columns, rows))
+
+
+def _gases(console: Console, subject: Any, say: Speech) -> None:
+    columns = [Column(say(N_("book"))), Column(say(N_("account"))), Column(say(N_("gas"))), number_column("t")]
+    rows, before = [], ""
+    for total in (t for t in subject["totals"] if t["book"] != "physical"):
+        gas = say(COMMODITIES.get(total["gas"], total["gas"]))
+        account = say(_ACCOUNTS.get(total["scope"], total["scope"]))
+        book = "" if total["book"] == before else say(BOOKS.get(total["book"], total["book"]))
+        before = total["book"]
+        rows.append([book, account, gas, f"{Decimal(total['amount']).scaleb(-9):,.6f}"])
+    show_table(console, say(N_("Gases")), Table(columns, rows))
+    for stated in subject["gwp"]:
+        values = ", ".join(f"{say(COMMODITIES.get(g, g))} {v}" for g, v in sorted(stated["values"].items()))
+        text = N_("{book}: CO2e by {set}, kg per kg: {values}")
+        book = say(BOOKS.get(stated["book"], stated["book"]))
+        say_line(console, say.fill(text, book=book, set=stated["set"], values=values), "dim")
+
+
+# -------------------------------------------------------------------------------------------- what was checked
+
+
+def _layers(console: Console, report: Report, say: Speech, now: datetime | None) -> None:
     for layer in report.layers:
         reason = say(_HELD[layer.name]) if layer.state == "passed" else ""
         if layer.problem is not None:
@@ -54,46 +282,29 @@ def certificate(console: Console, report: Report, say: Speech, *, trusted: bool,
         said = say(N_("{layer}: {state}")).format(layer=say(_LAYERS[layer.name]), state=say(_STATES[layer.state]))
         line = say.fill(N_("{said}, {reason}"), said=said, reason=reason) if reason else said
         say_line(console, line, _COLOURS[layer.state])
-    if report.ok and report.certificate is not None:
-        say_line(console, "")
-        _stated(console, report.certificate, say)
-        say_line(console, "")
-        _limits(console, report.certificate, say, trusted=trusted, witnessed=witnessed)
+    told = [layer.problem for layer in report.layers]
+    if report.status_time:
+        say_line(console, _listed(report.status_time, say, now))
+    for notice in (notice for notice in report.notices if notice not in told):
+        text = N_("note: {text}")
+        say_line(console, say.fill(text, text=notice.text(say)), "yellow")
+    if report.witnessed is not None:
+        from lujin.publish.checking import shown_time
+
+        text = N_(
+            "the log extends the head you kept, of {size} entries, signed {time}: nothing of then was changed"
+        )
+        time = shown_time(report.witnessed["timestamp"])
+        say_line(console, say.fill(text, size=report.witnessed["size"], time=time), "green")
 
 
-def _stated(console: Console, stated: Any, say: Speech) -> None:
-    subject, issuer = stated["credentialSubject"], stated["issuer"]
-    verification = (
-        N_("verified by {by}")
-        if subject["verification"]["status"] == "verified"
-        else N_("no verifier has confirmed it")
-    )
-    rows = [
-        (N_("issuer"), f"{_name(issuer, say)} ({issuer['identifier']})"),
-        (N_("signed as"), issuer["id"]),
-        (N_("enterprise"), f"{_name(subject, say)} ({subject['identifier']})"),
-        (N_("boundary"), subject["boundary"]),
-        (N_("period"), " – ".join(dict.fromkeys(subject["period"].values()))),
-        (N_("issued"), stated["validFrom"]),
-        (N_("as known on"), subject["knownAt"]),
-        (N_("verification"), say.fill(verification, by=subject["verification"]["by"])),
-        (N_("uncertainty"), say(N_("unknown")) if subject["uncertainty"] == "unknown" else subject["uncertainty"]),
-    ]
-    for told in subject["verification"]["opinions"]:
-        label = say.fill(N_("opinion on {month}"), month=told["month"])
-        outcome = say(OUTCOMES[told["outcome"]].message)
-        text = N_("{outcome} of {by}: {opinion}")
-        rows.append((label, say.fill(text, outcome=outcome, by=told["by"], opinion=told["opinion"])))
-    for total in subject["totals"]:
-        amount = f"{Decimal(total['amount']).scaleb(-9):f} t {total['gas']}"
-        book, scope = (say(names.get(total[n], total[n])) for n, names in (("book", BOOKS), ("scope", _SCOPES)))
-        rows.append((say.fill(N_("{scope}, {book}"), scope=scope, book=book), amount))
-    for label, value in rows:
-        say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
+def _listed(time: str, say: Speech, now: datetime | None) -> str:
+    from lujin.publish.checking import age_in_days, shown_time
 
-
-def _name(of: Any, say: Speech) -> str:
-    return next(str(n["@value"]) for n in of["name"] if n["@language"] == say.language)
+    days = age_in_days(time, now)
+    if days is None or days < 0:
+        return say.fill(N_("status list of {time}"), time=shown_time(time))
+    return say.fill(N_("status list of {time}, {days} days old"), time=shown_time(time), days=days)
 
 
 def _limits(console: Console, stated: Any, say: Speech, *, trusted: bool, witnessed: bool) -> None:

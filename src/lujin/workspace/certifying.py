@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lujin.accounts.facts import stored_rows
+from lujin.accounts.amounts import base_unit
+from lujin.accounts.facts import reference_as_of, stored_rows
 from lujin.accounts.ledger import stored_keys, stored_lines
 from lujin.accounts.log import KEY
 from lujin.accounts.merkle import Tree
@@ -28,7 +30,7 @@ from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import current_head, key_of, leaves, store_head
 
 if TYPE_CHECKING:
-    from lujin.publish import Certified, Entry, FactorRow, Total, TreeHead
+    from lujin.publish import Certified, Commodity, Doubt, Entry, FactorRow, Gwp, Total, TreeHead
     from lujin.workspace.core import Workspace
 
 CARBON = tuple(book for book in BOOKS if book != "physical")
@@ -42,17 +44,14 @@ def issue(
     last: int | None = None,
     *,
     books: Sequence[str] = CARBON,
-    uncertainty: str = "",
 ) -> dict[str, Any]:
     """A signed certificate of the enterprise's account from month ``first`` to ``last``, stored and returned.
 
     ``books``: which are certified; energy and money (``physical``) tell a firm's production, so they are left out
-    unless asked for. ``uncertainty``: a sentence; empty: what the statements of the months say. InputError: a
-    month is not closed.
+    unless asked for. InputError: a month is not closed.
     """
     from lujin.publish import canonical_file
     from lujin.publish import issue as signed
-    from lujin.publish.records import UNKNOWN
 
     months = _months(first, first if last is None else last)
     for book in books:
@@ -66,8 +65,8 @@ def issue(
             head = current_head(workspace, now)
             assert head is not None  # a month was closed, so entries there are
             asked = _Asked(workspace.park, enterprise, tuple(months), tuple(books), found)
-            told = uncertainty or _uncertainty(workspace, asked) or UNKNOWN
-            certified = _certified(connection, asked, head.head, told)
+            potentials = _potentials(workspace, connection, asked)
+            certified = _certified(connection, asked, head.head, potentials, _uncertainty(workspace, asked))
             index = int(connection.execute(sa.select(sa.func.count()).select_from(certificate)).scalar_one())
         document = signed(certified, key, now, index)
         with writing(workspace.engine) as connection:
@@ -135,25 +134,47 @@ def _all_closed(found: Mapping[int, Period]) -> None:
         raise InputError(*problems)
 
 
-def _uncertainty(workspace: Workspace, asked: _Asked) -> str:
-    """What the statements say, month by month and book by book: ± at 95 % of what is known, and what is not."""
+def _potentials(workspace: Workspace, connection: Connection, asked: _Asked) -> tuple[Gwp, ...]:
+    """The sets that the statements of then show CO2e by."""
+    from lujin.publish import Gwp
+    from lujin.workspace.reading import gwp_sets, park_then
+
+    park = park_then(workspace, connection, asked.known)
+    sets = gwp_sets(workspace, asked.months[-1], park, reference_as_of(connection, asked.known))
+    return tuple(Gwp(book, sets[book].assessment, sets[book].values) for book in asked.books if book in sets)
+
+
+def _uncertainty(workspace: Workspace, asked: _Asked) -> tuple[Doubt, ...]:
+    """What the statements say, month by month and book by book."""
+    from lujin.publish import Doubt
     from lujin.workspace.reading import uncertainties
 
-    told = []
-    for month in asked.months:
-        for book in asked.books:
-            known = asked.known if book != "physical" else None
-            found = uncertainties(workspace, month, book, asked.enterprise, known, 0, 1) if known else ()
-            for total in (t for one in found for t in one.totals if t.total in ("book", "final")):
-                least = "" if total.known else "≥ "
-                told.append(
-                    f"{month_text(month)} {book}: {total.value} ± {least}{total.at_least} "
-                    f"(95 %, k = 2), 未知 unknown {100 * total.unknown_share:.1f} %"
-                )
-    return "; ".join(told)
+    return tuple(
+        Doubt(
+            month,
+            book,
+            total.total,
+            total.value.base_unit,
+            total.value.base,
+            total.at_least.base,
+            None if total.relative is None else Decimal(total.relative),
+            Decimal(total.unknown_share),
+        )
+        for month in asked.months
+        for book in asked.books
+        if book != "physical"
+        for found in uncertainties(workspace, month, book, asked.enterprise, asked.known, 0, 1)
+        for total in found.totals
+    )
 
 
-def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertainty: str) -> Certified:
+def _certified(
+    connection: Connection,
+    asked: _Asked,
+    head: TreeHead,
+    potentials: Sequence[Gwp],
+    uncertainty: Sequence[Doubt],
+) -> Certified:
     from lujin.publish import Certified, Party
     from lujin.publish.records import Opinion
 
@@ -162,6 +183,8 @@ def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertaint
     opinions = [event for period in asked.periods.values() if (event := period.opinion)]
     verifiers = sorted({event.verifier for event in opinions})
     verified = all(period.state == "verified" for period in asked.periods.values())
+    totals = _totals(connection, asked)
+    books = {e.book for e in entries}
     own = [name for name in park.nodes if park.owner(name) == asked.enterprise]
     return Certified(
         issuer=Party(park.id, park.name_zh, park.name_en),
@@ -172,9 +195,11 @@ def _certified(connection: Connection, asked: _Asked, head: TreeHead, uncertaint
         known_at=asked.known,
         head=head,
         entries=entries,
-        totals=_totals(connection, asked),
+        totals=totals,
         factors=_factors(connection, entries),
-        uncertainty=uncertainty,
+        gwp=[gwp for gwp in potentials if gwp.book in books],
+        commodities=_commodities(park, totals),
+        uncertainty=[doubt for doubt in uncertainty if doubt.book in books],
         verification="verified" if verified else "unverified",
         verified_by=", ".join(verifiers) if verified else "",
         opinions=[Opinion(e.month, e.verifier, e.outcome, e.opinion) for e in opinions],
@@ -214,6 +239,18 @@ def _totals(connection: Connection, asked: _Asked) -> tuple[Total, ...]:
     select = sa.select(*columns, sa.func.sum(line.c.amount)).select_from(joined).where(asked.chosen())
     rows = connection.execute(select.group_by(*columns))
     return summed((book, debit, credit, gas, int(amount)) for book, debit, credit, gas, amount in rows)
+
+
+def _commodities(park: Park, totals: Sequence[Total]) -> tuple[Commodity, ...]:
+    """Units and names of what book physical counts."""
+    from lujin.publish import Commodity
+
+    found = []
+    for code in sorted({t.gas for t in totals if t.book == "physical"}):
+        carrier = park.carriers.get(code)
+        names = (carrier.name_zh, carrier.name_en) if carrier else ("", "")
+        found.append(Commodity(code, base_unit(code, park.carriers), *names))
+    return tuple(found)
 
 
 def _factors(connection: Connection, entries: Sequence[Entry]) -> tuple[FactorRow, ...]:

@@ -182,12 +182,11 @@ class Workspace:
         last: int | None = None,
         *,
         books: Sequence[str] | None = None,
-        uncertainty: str = "",
     ) -> dict[str, Any]:
         """A signed certificate of closed months of an enterprise's account, to be checked offline."""
         from lujin.workspace.certifying import CARBON, issue
 
-        return issue(self, enterprise, first, last, books=books or CARBON, uncertainty=uncertainty)
+        return issue(self, enterprise, first, last, books=books or CARBON)
 
     def status_list(self) -> dict[str, Any]:
         """Which certificates were superseded, signed now."""
