@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from rich.console import Console
 from typer.testing import CliRunner
 
 from lujin.accounts.amounts import COAL
@@ -25,7 +27,11 @@ from lujin.accounts.period_facts import account_digest
 from lujin.cli import app
 from lujin.database import open_database
 from lujin.errors import InputError, IntegrityError, StoreError
+from lujin.language import Speech
 from lujin.publish import canonical_file, check, signing_key
+from lujin.show import periods as show_periods
+from lujin.show import statement as shown
+from lujin.show.words import Words
 from lujin.workspace import Workspace, open_workspace
 
 from .small_park import END, MONTH, Reading, Site, register, text_of
@@ -273,6 +279,22 @@ def test_clock_set_back_refuses_every_verb_of_periods(one: Site) -> None:
             verb()
 
 
+def test_the_statement_and_the_text_tell_the_cause_and_the_gas(one: Site) -> None:
+    closed(one)
+    late(one)
+    (event,) = restated(one).restated
+    workspace = one.open()
+    found = workspace.statement("E1", MONTH)
+    assert {r.cause for r in found.restatements} == {"meter 1 was read late"}
+    assert found.as_dict()["restatements"][0]["cause"] == "meter 1 was read late"
+    words, console = Words(Speech("en"), workspace.park), Console(record=True, width=160, file=StringIO())
+    show_periods.restated(console, (event,), words)
+    shown.statement(console, found, workspace.statement("E1", MONTH, "physical"), words, "p")
+    text = console.export_text()
+    gas = words.commodity("CO2f")
+    assert "cause: meter 1 was read late" in text and text.count(gas) >= 3 and f" · {gas}" in text
+
+
 # Evidence ----------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +404,20 @@ def test_later_heads_extend_a_kept_one(one: Site, tmp_path: Path) -> None:
     assert verify_consistency(*sizes, proof, bytes.fromhex(old["root"]), bytes.fromhex(new["root"]))
     certificate = one.later(minutes=1).open().certificate("E1", MONTH)
     assert check(canonical_file(certificate), witness=canonical_file(found.witness)).ok
+
+
+def test_only_a_head_of_this_park_can_be_extended(one: Site, site: Make, tmp_path: Path) -> None:
+    other = posted(site("other"))
+    kept = tmp_path / "head.json"
+    kept.write_bytes(canonical_file(other.later(minutes=1).open().head().document))
+    with pytest.raises(InputError, match=r"this head is signed by did:key:.*, and this park signs as did:key:"):
+        one.later(minutes=1).open().head(kept)
+    for content in ("{}", "[]", "no JSON", '{"head": 7}', '{"type": "LedgerTreeHead"}'):
+        kept.write_text(content, "utf-8")
+        with pytest.raises(InputError, match="this is no head of a log"):
+            one.later(minutes=1).open().head(kept)
+    with pytest.raises(InputError, match=r"the file cannot be read: No such file or directory"):
+        one.later(minutes=1).open().head(tmp_path / "none.json")
 
 
 def tampered(park: Site, *statements: str) -> None:

@@ -52,6 +52,13 @@ def period(connection: Connection, month: int, as_of: datetime | None = None) ->
     return periods(connection, [month], as_of)[month]
 
 
+def restatement_causes(connection: Connection, month: int) -> dict[datetime, str]:
+    """Time of knowledge of each restatement of the month after its closing → its cause."""
+    select = sa.select(period_event.c.known, period_event.c.cause)
+    found = connection.execute(select.where(period_event.c.month == month, period_event.c.state == "restated"))
+    return {row.known: row.cause for row in found}
+
+
 def record_event(connection: Connection, event: PeriodEvent) -> int:
     """Store the event; a restatement supersedes the certificates that cover its month. Returns its number."""
     values: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS if name != "number"}

@@ -22,6 +22,7 @@ from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stor
 from lujin.accounts.iso14064 import IsoCategory, iso_categories
 from lujin.accounts.method_range import MethodRange
 from lujin.accounts.pack import packs as known_packs
+from lujin.accounts.period_facts import restatement_causes
 from lujin.accounts.period_facts import view as period_view
 from lujin.accounts.settle import Settlement
 from lujin.accounts.statement_parts import (
@@ -294,6 +295,7 @@ def _restatements(
     later = [head for head in heads if head["version"] > 1 and head["book"] in books]
     if not later:
         return ()
+    causes = restatement_causes(connection, later[0]["month"])
     select = (
         sa.select(
             line.c.entry, line_key.c.debit, line_key.c.credit, line_key.c.commodity, sa.func.sum(line.c.amount)
@@ -319,6 +321,7 @@ def _restatements(
                 for (account, commodity), amount in sorted(changes[head["number"]].items())
                 if amount and sections.group(account) in sections.OWN
             ),
+            causes.get(head["recorded_at"], ""),
         )
         for head in later
     )

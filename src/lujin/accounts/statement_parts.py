@@ -184,7 +184,9 @@ class Change(Part):
 
 @dataclass(frozen=True, slots=True)
 class Restatement(Part):
-    """A later version of the month: when it was recorded, why, and what it changed."""
+    """A later version of the month: when it was recorded, why, and what it changed. ``cause``: named for it, where
+    the month had been closed.
+    """
 
     entry: str
     book: str
@@ -193,6 +195,7 @@ class Restatement(Part):
     recorded_at: datetime
     pack: str
     changes: tuple[Change, ...]
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from lujin.accounts import Amount
-from lujin.accounts.statement_parts import Completeness, FactorUse
+from lujin.accounts.statement_parts import Completeness, FactorUse, Restatement
 from lujin.accounts.uncertainty_parts import UncertainTotal
 from lujin.errors import N_
 from lujin.publish.content import Column, Table
@@ -156,6 +156,13 @@ def _published(value: str) -> Cell:
     return Number(found, max(0, -exponent) if isinstance(exponent, int) else 0)
 
 
+def _why(paper: Paper, restated: Restatement) -> str:
+    reason = paper.names.reason(restated.reason)
+    if not restated.cause:
+        return reason
+    return paper.names.say.fill(N_("{reason}: {cause}"), reason=reason, cause=restated.cause)
+
+
 def restatements(paper: Paper) -> Table:
     """Later versions of the month: when, why, and what each moved."""
     say, names = paper.names.say, paper.names
@@ -176,7 +183,7 @@ def restatements(paper: Paper) -> Table:
         head: tuple[Cell, ...] = (
             local(restated.recorded_at, names.timezone()),
             version,
-            names.reason(restated.reason),
+            _why(paper, restated),
         )
         none = say(N_("nothing on the enterprise's own accounts"))
         lines: list[tuple[Cell, ...]] = [

@@ -102,6 +102,7 @@ def _effect(console: Console, effect: Sequence[Mapping[str, Any]], words: Words)
         Column(say(N_("enterprise"))),
         Column(say(N_("book"))),
         Column(say(N_("account"))),
+        Column(say(N_("commodity"))),
         number_column(say(N_("moved by"))),
         Column(say(N_("unit"))),
     ]
@@ -111,7 +112,8 @@ def _effect(console: Console, effect: Sequence[Mapping[str, Any]], words: Words)
         sign = "+" if amount.base > 0 else ""
         coal = part["commodity"] in ("ce_equivalent", "ce_equal")
         what = words.commodity(part["commodity"]) if coal else words.account(part["account"])
-        named = (part["enterprise"], words.book(part["book"]), what)
+        commodity = "" if coal else words.commodity(part["commodity"])
+        named = (part["enterprise"], words.book(part["book"]), what, commodity)
         rows.append([*named, f"{sign}{number(amount)}", words.unit(amount.unit)])
     show_table(console, "", Table(columns, rows))
     if len(effect) > SHOWN:

@@ -429,6 +429,8 @@ def _restatements(console: Console, found: Statement, words: Words) -> None:
             reason=words.term(REASONS, restated.reason),
         )
         say_line(console, head)
+        if restated.cause:
+            say_line(console, say.fill(N_("cause: {cause}"), cause=restated.cause), indent=2)
         changes = restated.changes[:CHANGES]
         signed = [f"{'+' if c.amount.base > 0 else ''}{number(c.amount)}" for c in changes]
         units = [words.unit(c.amount.unit) for c in changes]
@@ -436,6 +438,8 @@ def _restatements(console: Console, found: Statement, words: Words) -> None:
         for change, amount, its in zip(changes, signed, units, strict=True):
             coal = change.commodity in ("ce_equivalent", "ce_equal")
             what = words.commodity(change.commodity) if coal else words.account(change.account)
+            if change.commodity in _GASES or change.commodity.startswith("CO2e"):
+                what = say.fill(N_("{account} · {gas}"), account=what, gas=words.commodity(change.commodity))
             say_line(console, f"  {padded(amount, left, right=True)} {padded(its, unit)}  {what}")
         if not restated.changes:
             say_line(console, "  " + say(N_("nothing on the enterprise's own accounts")))

@@ -181,6 +181,8 @@ def head(workspace: Workspace, since: Path | None = None) -> Head:
         found = current_head(workspace, now)
         if found is None:
             raise InputError(Problem(N_("nothing is posted, so there is no log yet"), {}, N_("run: lujin run")))
+        if older is not None and (foreign := _foreign(workspace, older, found.head)):
+            raise InputError(foreign)
         with writing(workspace.engine) as connection:
             if events is not None:
                 refuse_unless_extended(connection, events)
@@ -226,19 +228,39 @@ def _read_head(file: Path) -> tuple[TreeHead, dict[str, Any] | None]:
 
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = N_("the file cannot be read: {reason}")
-        raise InputError(
-            Problem(message, {"reason": error}, N_("check its name and place"), file=str(file))
-        ) from None
-    document = value.get("head", value) if isinstance(value, dict) else value
-    HEAD(document, "head")
+    except OSError as error:
+        message, reason = N_("the file cannot be read: {reason}"), {"reason": error.strerror or str(error)}
+        raise InputError(Problem(message, reason, N_("check its name and place"), file=str(file))) from error
+    except (ValueError, RecursionError):
+        raise InputError(_no_head(file)) from None
+    found = value if isinstance(value, dict) else {}
+    document, events = found.get("head", found), found.get("events")
+    try:
+        HEAD(document, "head")
+        if events is not None:
+            EVENT_HEAD(events, "events")
+    except InputError:
+        raise InputError(_no_head(file)) from None
     verify(document)
-    events = value.get("events")
     if events is not None:
-        EVENT_HEAD(events, "events")
         verify(events)
     return head_of(document), events
+
+
+def _no_head(file: Path) -> Problem:
+    remedy = N_("give a file that lujin head wrote, with --out or --json")
+    return Problem(N_("this is no head of a log"), {}, remedy, file=str(file))
+
+
+def _foreign(workspace: Workspace, older: TreeHead, found: TreeHead) -> Problem | None:
+    """Why the older head is not one of this park: another key signed it, and no head of this log was ever so."""
+    with workspace.engine.connect() as connection:
+        known = set(connection.execute(sa.select(tree_head.c.key).distinct()).scalars())
+    if older.issuer in known | {found.issuer}:
+        return None
+    message = N_("this head is signed by {signer}, and this park signs as {own}: it is the head of another park")
+    params = {"signer": older.issuer, "own": found.issuer}
+    return Problem(message, params, N_("give a head that this park signed"))
 
 
 # ------------------------------------------------------------------------------------------- status, checking
