@@ -450,3 +450,35 @@ def test_no_colours_in_a_pipe_or_with_no_color(park: Path) -> None:
 def test_english_and_chinese_name_the_same_things() -> None:
     for message in ("total", "opening", "closing"):
         assert Speech("zh")(message) != message == Speech("en")(message)
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Lingli"), ("zh", "岭砾建材")])
+def test_a_mistyped_enterprise_is_answered_in_the_language_of_the_reader(
+    park: Path, language: str, name: str
+) -> None:
+    said = lujin("statement", park, "-e", "E044", "-m", MONTH, language=language).stderr
+    assert f"E004 {name}" in said
+    assert any("一" <= c <= "鿿" for c in said) == (language == "zh")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize(("language", "name"), [("en", "Cogeneration"), ("zh", "点绿热电")])
+def test_every_row_of_a_narrow_terminal_has_its_name(park: Path, language: str, name: str, width: int) -> None:
+    for verb in ("trace", "balance"):
+        lines = lujin(verb, park, "-m", MONTH, language=language, width=width).stdout.splitlines()
+        rule = next(n for n, line in enumerate(lines) if line.startswith("──"))
+        assert width_of(lines[rule]) <= width
+        table = lines[rule + 1 : lines.index("", rule) if "" in lines[rule:] else None]
+        rows = [line for line in table if not line.startswith(" ") and "SHA-256" not in line]
+        assert max(map(width_of, rows[:20])) <= width
+        assert any(name in line for line in rows), rows
+
+
+def test_the_program_runs_as_a_module() -> None:
+    said = subprocess.run([sys.executable, "-m", "lujin", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("lujin ")
+
+
+def test_the_demo_battery_gives_no_more_than_it_took(park: Path) -> None:
+    found = answer("trace", park, "-m", MONTH)
+    assert [p["text"] for p in found["problems"] if "more than it holds" in p["message"]] == []

@@ -124,6 +124,17 @@ def test_columns_without_content_are_left_out_and_spare_ones_where_room_is_short
     assert "spare" not in narrow and "zero" in narrow
 
 
+def test_columns_that_yield_go_rather_than_break_a_word_of_those_that_stay() -> None:
+    columns = [Column("name"), number_column("first", yields=True), number_column("second", yields=True)]
+    table = Table(columns, [["Cogeneration Company", "1,000", "2,000"]])
+    found = {width: [line for _, line in table.lines(width)] for width in (30, 24, 16)}
+    heads = {width: lines[0].split() for width, lines in found.items()}
+    assert heads == {30: ["name", "first", "second"], 24: ["name", "first"], 16: ["name"]}
+    for width, lines in found.items():
+        assert max(map(width_of, lines)) <= width
+        assert any("Cogeneration" in line for line in lines)
+
+
 def shown(width: int = 80, *, terminal: bool = False) -> tuple[Console, io.StringIO]:
     out = io.StringIO()
     return Console(file=out, width=width, force_terminal=terminal, color_system=None, markup=False), out

@@ -13,6 +13,7 @@ from lujin.errors import N_, InputError, Problem
 from lujin.usage import WrongUsage
 
 if TYPE_CHECKING:
+    from lujin.language import Speech
     from lujin.workspace import Workspace
 
 PARK_HELP = N_("directory of the park, the one with park.toml")
@@ -73,8 +74,8 @@ def day(text: str | None) -> date | None:
         ) from None
 
 
-def enterprise_id(workspace: Workspace, text: str) -> str:
-    """An enterprise by its id, its name, or a part of its name that no other has."""
+def enterprise_id(workspace: Workspace, text: str, say: Speech) -> str:
+    """An enterprise by its id, its name, or a part of its name that no other has; suggestions in ``say``."""
     nodes = [workspace.park.nodes[name] for name in workspace.park.enterprises()]
     if any(node.id == text for node in nodes):
         return text
@@ -85,7 +86,7 @@ def enterprise_id(workspace: Workspace, text: str) -> str:
     if len(found) == 1:
         return found[0]
     near = found[:5] or get_close_matches(text, names, n=3) or list(names)[:5]
-    listed = ", ".join(f"{i} {names[i][0] or names[i][1]}" for i in near)
+    listed = ", ".join(f"{i} {say.name(*names[i][:2])}".rstrip() for i in near)
     params = {"enterprise": text, "near": listed, "count": len(found)}
     if found:
         message = N_("{count} enterprises are called {enterprise}")

@@ -294,7 +294,7 @@ def statement(
     face = face_of(ctx)
     wanted, known = month_number(month), instant(as_of)
     workspace = opened(park, face)
-    found = workspace.statement(enterprise_id(workspace, enterprise), wanted, book, known)
+    found = workspace.statement(enterprise_id(workspace, enterprise, face.say), wanted, book, known)
     tell(face, workspace, found, str(park), pdf, xlsx, as_json=as_json)
 
 
@@ -374,7 +374,7 @@ def status(
         else:
             reports.status(face.console(), report, words, str(park))
         return
-    who = enterprise_id(workspace, enterprise) if enterprise else ""
+    who = enterprise_id(workspace, enterprise, face.say) if enterprise else ""
     found = workspace.quality(wanted, who, known)
     if as_json:
         print_json(found.as_dict())

@@ -53,13 +53,21 @@ def close(
     cls=Verb,
     rich_help_panel=WORK,
     help=N_("Record the opinion of a verifier on closed months"),
-    epilog='lujin approve mypark --month 2025-06 --verifier "CQC" --opinion "reasonable assurance, no findings"',
+    epilog='lujin approve mypark --month 2025-06 --verifier "CQC" --outcome unqualified \\\n'
+    '  --opinion "reasonable assurance, no findings"',
 )
 def approve(
     ctx: typer.Context,
     park: Park,
     month: Months,
     verifier: Annotated[str, typer.Option(metavar=N_("NAME"), help=N_("who verified"))],
+    outcome: Annotated[
+        str,
+        typer.Option(
+            metavar=N_("OUTCOME"),
+            help=N_("unqualified or qualified, which verify; adverse or disclaimer, which leave the month closed"),
+        ),
+    ],
     opinion: Annotated[str, typer.Option(metavar=N_("TEXT"), help=N_("what the verifier states"))],
     author: Author = "",
     as_json: AsJson = False,
@@ -68,7 +76,7 @@ def approve(
 
     face = face_of(ctx)
     workspace = opened(park, face)
-    found = workspace.verified([month_number(m) for m in month], verifier, opinion, author)
+    found = workspace.verified([month_number(m) for m in month], verifier, outcome, opinion, author)
     if as_json:
         print_json([period.as_dict() for period in found])
     else:
@@ -194,7 +202,7 @@ def certificate(
         message = N_("there is a file already, perhaps the only copy of another certificate")
         raise InputError(Problem(message, {}, remedy, file=str(out)))
     workspace = opened(park, face)
-    document = workspace.certificate(enterprise_id(workspace, enterprise), first, last, books=book)
+    document = workspace.certificate(enterprise_id(workspace, enterprise, face.say), first, last, books=book)
     _write(out, document)
     if as_json:
         index = document["credentialStatus"]["statusListIndex"]

@@ -38,7 +38,7 @@ def trace(
     face = face_of(ctx)
     wanted = month_number(month)
     workspace = opened(park, face)
-    who = enterprise_id(workspace, enterprise) if enterprise else ""
+    who = enterprise_id(workspace, enterprise, face.say) if enterprise else ""
     with progress_bar(face) as progress:
         found = workspace.trace(wanted, progress=progress)
     if csv is not None:

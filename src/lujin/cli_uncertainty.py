@@ -43,7 +43,7 @@ def uncertainty(
     if draws < 0 or seed < 0:
         raise WrongUsage(Problem(N_("draws and seed are not negative"), {}, N_("write --draws 10000 --seed 1")))
     workspace = opened(park, face)
-    who = enterprise_id(workspace, enterprise) if enterprise else ""
+    who = enterprise_id(workspace, enterprise, face.say) if enterprise else ""
     found = workspace.uncertainty(wanted, book, who, known, draws=draws, seed=seed)
     if not found:
         raise InputError(

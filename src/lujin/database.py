@@ -85,7 +85,15 @@ class Json(sa.types.TypeDecorator[Any]):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except ValueError:
+            message = N_("the database holds {value!r} where JSON belongs")
+            raise IntegrityError(
+                Problem(message, {"value": value[:40]}, N_("restore the database from a backup"))
+            ) from None
 
 
 def append_only(table: sa.Table) -> sa.Table:

@@ -375,7 +375,7 @@ def test_negative_flows_and_more_out_than_in_are_named(park):
     made.flow("GRID", "B", made.in_month(-5))
     balance = made.balance()
     assert any("GRID>B:electricity is negative" in text for text in balance.said("error"))
-    assert any("A/electricity" in text and "50.00 %" in text for text in balance.said("warning"))
+    assert any("A/electricity" in text and "50.00 %" in text for text in balance.said("error"))
     conserved(balance.lines)
 
 

@@ -104,3 +104,14 @@ def test_a_park_without_the_book_is_told_how_to_get_it(sketch):
     made = sketch(packs={"location": "ghgp-location@1"})
     with pytest.raises(InputError, match='embodied = "embodied@1"'):
         traced(made.flow("GRID", "A", 100))
+
+
+def test_a_battery_that_gives_too_much_is_named_with_unit_and_the_time_of_the_park(sketch):
+    stored = Storage(node="BAT", capacity=Decimal(10), unit="MWh")
+    made = sketch(packs=PACKS, storages=(stored,)).node("BAT", "battery", "B")
+    made.flow("GRID", "BAT", by_slot(made, [12], 1000)).flow("BAT", "A", by_slot(made, [20], 1500))
+    (problem,) = traced(made).problems
+    month = f"{made.grid.month // 100}-{made.grid.month % 100:02}"
+    days = len(made.grid.days)
+    said = f"BAT: gives more than it holds in step {month}-01 20:00 ({days} in all, by up to 2.000 kWh)"
+    assert problem.text().startswith(said)

@@ -22,6 +22,7 @@ STATE = {"close": "closed", "verify": "verified", "restate": "restated"}
 
 def event(act: str, hours: float = 0, **facts: object) -> PeriodEvent:
     at = NOON + timedelta(hours=hours)
+    facts = {"outcome": "unqualified", **facts} if act == "verify" else facts
     return PeriodEvent(JULY, STATE[act], recorded_at=at, known=at, entries=1, digest="d" * 64, **facts)
 
 

@@ -176,7 +176,7 @@ def test_captured_co2_that_is_used_is_a_memo(posted: Posted, month: int) -> None
 
 @each_month
 def test_the_level_of_the_battery(posted: Posted, month: int) -> None:
-    """From meter to meter: what went in by 0.938, what came out by 1/0.938."""
+    """From meter to meter: what went in by 0.9381, what came out by 1/0.9381."""
     second = Book(posted)
     for at in MONTHS[: MONTHS.index(month) + 1]:
         second.month(at)
@@ -237,7 +237,7 @@ def test_another_formula_a_store_that_fills_and_co2_that_is_bound(
     shutil.copytree(posted.workspace.directory, directory)
     file = directory / "park.toml"
     text = file.read_text("utf-8").replace('"ghgp_efficiency@1"', f'"{method}"')
-    text = text.replace("\ncharge_efficiency = 0.938", "\ncharge_efficiency = 0.97")
+    text = text.replace("\ncharge_efficiency = 0.9381", "\ncharge_efficiency = 0.97")
     file.write_text(text.replace('fate = "used"', 'fate = "mineral_binding"'), encoding="utf-8")
     workspace = open_workspace(directory)
     for month in months:

@@ -108,7 +108,14 @@ ERRORS = [
     (connection("C1", enterprise="GRID"), "GRID is a grid and holds no account"),
     (connection("C1") + connection("C2"), "connections C1 and C2 of E1 hold at the same time"),
     # joint production, transfers, storage
-    (PLANT + joint("CHP", "efficiency"), "efficiency is not a method of joint"),
+    (PLANT + joint("CHP", "efficiency"), "two formulas with opposite results are called efficiency"),
+    (PLANT + joint("CHP", "work"), "work is not a method of joint"),
+    (
+        flow("S", "natural_gas", "E1", "E2")
+        + meter("K", 'unit = "kWh"')
+        + transfer("S", "energy", 'check_meter = "K"'),
+        "unit kWh of K does not measure natural_gas",
+    ),
     (PLANT + joint("CHP", "ghgp_efficiency@1", "power_reference = 0.35"), "needs heat_reference"),
     (PLANT + joint("CHP", "declared@1", "shares = {steam = 0.8, electricity = 0.3}"), "sum to 1.1, not to 1"),
     (PLANT + joint("CHP", "energy@1") * 2, "CHP is described twice for the same time"),
@@ -127,7 +134,10 @@ ERRORS = [
     (BATTERY + storage("BAT", unit="t"), "t does not measure a stock of electricity"),
     (BATTERY + storage("BAT", "charge_efficiency = 0"), "0 is not above zero"),
     (BATTERY + storage("BAT", "standing_loss_per_day = 1"), "1 leaves nothing over"),
-    (PLANT + storage("CHP"), "CHP stores one carrier, but –"),
+    (PLANT + storage("CHP"), "no flow goes into CHP or out of it"),
+    (BATTERY + flow("O", "steam", "BAT", "E1") + storage("BAT"), "BAT stores one carrier, but electricity, steam"),
+    (BATTERY + storage("BAT", unit="banana"), "banana is no unit of a stock"),
+    (PLANT + storage("CHP", unit="banana"), "banana is no unit of a stock"),
     # prices, outputs, claims
     (price("valid_to = 2025-07-01") + price("valid_from = 2025-06-01"), "two prices of natural_gas"),
     (price("valid_from = 2025-06-01") + price(""), "two prices of natural_gas"),
@@ -184,6 +194,8 @@ WARNINGS = [
     (meter("R", 'kind = "register"\nflow = "F1"'), "a rollover cannot be told from a reset"),
     (meter("M2", 'flow = "F1"\ninitial = 5'), "initial means nothing"),
     (node("G2", "grid", 'owner = "E1"'), "its owner is ignored"),
+    (transfer("F1", "energy", 'fate = "used"'), "fate is stated of flow F1, whose status is energy"),
+    (transfer("F1", "waste", 'origin = "fossil"'), "origin is stated of flow F1, whose status is waste"),
 ]
 
 

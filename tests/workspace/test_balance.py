@@ -159,6 +159,82 @@ def test_with_a_check_meter_a_total_is_enough_to_doubt_its_neighbour(site: Calla
     assert found.networks[0].doubted == (("M1",),)
 
 
+def pair(accuracy: str = CLASS) -> str:
+    """One user on one pipe, measured by M1 and K1."""
+    flow = USER.format(n=1).replace('source = "BUS"', 'source = "GRID"')
+    check = CHECK.replace(CLASS, accuracy)
+    return "".join([HEAD, flow, METER.format(n=1, more=accuracy), check])
+
+
+def twice(check: Callable[[datetime], float]) -> list[Reading]:
+    return register("M1", rate=load(1)) + register("K1", rate=check)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda at: 1.2 * load(1)(at),
+        lambda at: 0.5 * load(1)(at),
+        lambda at: load(1)(at) + 20,
+        lambda at: 0.0 * load(1)(at),
+        lambda at: load(1)(at) * (1.5 if at.day > 5 else 1),
+    ],
+)
+@pytest.mark.parametrize("accuracy", [CLASS, ""])
+def test_of_two_meters_on_one_pipe_neither_is_accused(
+    site: Callable[..., Site], wrong: Callable[[datetime], float], accuracy: str
+) -> None:
+    place = site("park", pair(accuracy))
+    place.take(twice(wrong))
+    (line,) = place.open().balance(MONTH).networks
+    assert line.kind == "pipe"
+    assert line.verdict == "not_identifiable"
+    assert {s.meter for s in line.suspects} == {"M1", "K1"}
+    assert {s.likelihood for s in line.suspects} == {line.suspects[0].likelihood}
+    assert line.suspects[0].likelihood <= 0.5
+
+
+def test_a_network_beside_the_pipe_tells_which_of_its_two_meters_is_off(site: Callable[..., Site]) -> None:
+    found = posted(site, check=1.2).open().balance(MONTH, "F1", {"BUS": Fraction(0)})
+    (line,) = found.networks
+    assert (line.verdict, {s.meter for s in line.suspects}) == ("meter", {"K1"})
+
+
+def test_equal_meters_are_in_balance_though_their_class_is_unknown(
+    site: Callable[..., Site], lujin: Lujin
+) -> None:
+    place = site("park", pair(""))
+    place.take(twice(load(1)))
+    (line,) = place.open().balance(MONTH).networks
+    (said,) = place.open().settlements(MONTH)
+    assert (line.within, line.verdict, said.outcome) == (True, "closed", "agreed")
+    _, out, _ = lujin("balance", place.directory, "-m", "2025-07")
+    assert "in balance" in out and "cannot be said" not in out
+
+
+def test_one_known_class_is_a_lower_bound_for_balance_and_settlement_alike(site: Callable[..., Site]) -> None:
+    place = site("park", pair("").replace('interval = "15min"', f'interval = "15min"\n{CLASS}', 1))
+    place.take(twice(scaled(load(1), 1.005)))
+    (line,) = place.open().balance(MONTH).networks
+    (said,) = place.open().settlements(MONTH)
+    assert (line.uncertainty, line.within, said.outcome) == (None, True, "mean")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_dispute_shows_what_each_side_counts_and_nothing_as_settled(
+    site: Callable[..., Site], lujin: Lujin, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    place = site("park", pair())
+    place.take(twice(scaled(load(1), 1.2)))
+    (said,) = place.open().settlements(MONTH)
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = lujin("balance", place.directory, "-m", "2025-07")
+    table = out.partition("Two meters on one pipe")[2]
+    least, most = (f"{amount.value:,.0f} kWh" for amount in (said.own, said.other))
+    assert f"F1: not settled; the giver counts {least}, the receiver {most}" in " ".join(table.split())
+    assert not any(line.split()[-1:] == ["settled"] or "  settled  " in line for line in table.splitlines())
+
+
 def test_losses_that_are_not_known_are_not_assumed_away(site: Callable[..., Site]) -> None:
     place = posted(site, factors={0: 1.2}, check=None)
     (line,) = place.open().balance(MONTH, "BUS").networks

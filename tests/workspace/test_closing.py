@@ -25,7 +25,7 @@ from lujin.accounts.period_facts import account_digest
 from lujin.cli import app
 from lujin.database import open_database
 from lujin.errors import InputError, IntegrityError, StoreError
-from lujin.publish import canonical_file, check
+from lujin.publish import canonical_file, check, signing_key
 from lujin.workspace import Workspace, open_workspace
 
 from .small_park import END, MONTH, Reading, Site, register, text_of
@@ -222,14 +222,40 @@ def test_all_that_hinders_the_closing_is_told_at_once(one: Site) -> None:
 
 def test_verified_months_carry_the_verifier_and_lose_him_when_restated(one: Site) -> None:
     with pytest.raises(InputError, match="only a closed month can be verified"):
-        one.open().verified([MONTH], "CQC", "reasonable assurance")
+        one.open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     closed(one)
-    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     period = one.open().statement("E1", MONTH).period
     assert (period.state, period.verifier, period.opinion) == ("verified", "CQC", "reasonable assurance")
     late(one)
     restated(one)
     assert one.open().statement("E1", MONTH).period.verifier == ""
+
+
+@pytest.mark.parametrize("outcome", ["adverse", "disclaimer"])
+def test_an_opinion_that_does_not_confirm_leaves_the_month_closed(park: On, outcome: str) -> None:
+    known = closed(park, note="checked")
+    park.later(minutes=1).open().verified([MONTH], "CQC", outcome, "materially misstated")
+    view = park.open().statement("E1", MONTH).period
+    assert (view.state, view.outcome, view.opinion) == ("closed", outcome, "materially misstated")
+    assert view.known == known and view.note == "checked", "the closing stands"
+    document = park.later(minutes=1).open().certificate("E1", MONTH)
+    stated = document["credentialSubject"]["verification"]
+    assert (stated["status"], stated["by"]) == ("unverified", "")
+    (told,) = stated["opinions"]
+    assert (told["by"], told["outcome"], told["opinion"]) == ("CQC", outcome, "materially misstated")
+    assert check(canonical_file(document)).ok
+    with pytest.raises(InputError, match="is closed already"):
+        park.later(minutes=1).open().close([MONTH])
+    park.later(minutes=1).open().verified([MONTH], "CQC", "qualified", "but for meter 1")
+    assert park.open().periods()[0].state == "verified"
+    park.verified()
+
+
+def test_an_unknown_outcome_is_refused(one: Site) -> None:
+    closed(one)
+    with pytest.raises(InputError, match="fine is no outcome of a verification"):
+        one.open().verified([MONTH], "CQC", "fine", "all good")
 
 
 def test_clock_set_back_refuses_every_verb_of_periods(one: Site) -> None:
@@ -238,7 +264,7 @@ def test_clock_set_back_refuses_every_verb_of_periods(one: Site) -> None:
     one.later(days=-1)
     for verb in (
         lambda: one.open().close([MONTH]),
-        lambda: one.open().verified([MONTH], "CQC", "fine"),
+        lambda: one.open().verified([MONTH], "CQC", "unqualified", "fine"),
         lambda: one.open().restate([MONTH], "late"),
         lambda: one.open().head(),
         lambda: one.open().certificate("E1", MONTH),
@@ -273,13 +299,14 @@ def test_certificate_is_checked_offline_and_superseded_by_a_restatement(park: On
 
 def test_certificate_says_what_the_statement_says(one: Site) -> None:
     closed(one)
-    one.later(minutes=1).open().verified([MONTH], "CQC", "reasonable assurance")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
     document = one.later(minutes=1).open().certificate("E1", MONTH)
     subject = document["credentialSubject"]
     stated = {(t["book"], t["scope"], t["gas"]): int(t["amount"]) for t in subject["totals"]}
     books = {book.book: book.scope2_co2.base for book in one.open().statement("E1", MONTH).books}
     assert {name: stated[name, "S2", "CO2f"] for name in books} == books
-    assert subject["verification"] == {"status": "verified", "by": "CQC"}
+    opinion = {"month": "2025-07", "by": "CQC", "outcome": "unqualified", "opinion": "reasonable assurance"}
+    assert subject["verification"] == {"status": "verified", "by": "CQC", "opinions": [opinion]}
     assert not any(entry["book"] == "physical" for entry in subject["entries"]), "production is told only if asked"
     summary = check(canonical_file(document)).summary
     assert summary is not None
@@ -416,6 +443,85 @@ def test_a_kept_head_shows_what_the_database_no_longer_can(one: Site, tmp_path: 
         one.later(minutes=1).open().head(kept)
 
 
+EVENT = "(SELECT max(number) FROM period_event)"
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (("UPDATE period_event SET opinion = 'no doubt' WHERE number = 2",), "events of periods were changed"),
+        (("UPDATE period_event SET verifier = 'TÜV' WHERE number = 2",), "events of periods were changed"),
+        (("UPDATE period_event SET cause = 'other' WHERE number = 3",), "events of periods were changed"),
+        (("UPDATE period_event SET note = 'x' WHERE number = 1",), "events of periods were changed"),
+        (("UPDATE certificate SET document = '{}'",), "certificates were changed"),
+        (
+            ("DELETE FROM certificate_superseded",),
+            "records that a certificate was superseded: 0 are there, but 1 were when the head of",
+        ),
+        (
+            ("DELETE FROM certificate_superseded", f"DELETE FROM period_event WHERE number = {EVENT}"),
+            "events of periods: 2 are there, but 3 were when the head of",
+        ),
+        (
+            ("DELETE FROM event_head WHERE number = (SELECT max(number) FROM event_head)",),
+            "events of periods: 3 are there, but the newest signed head knows of 2",
+        ),
+        (("DELETE FROM event_head",), "certificates: 1 are there, but the newest signed head knows of 0"),
+        (
+            ("UPDATE event_head SET signature = 'z' || substr(signature, 3)",),
+            "the signature of the head of events",
+        ),
+    ],
+)
+def test_what_was_done_to_months_cannot_be_changed_unseen(
+    one: Site, statements: tuple[str, ...], said: str
+) -> None:
+    closed(one, note="checked")
+    one.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
+    one.later(minutes=1).open().certificate("E1", MONTH)
+    late(one)
+    restated(one)
+    assert one.open().verify()["period_events"] == 3
+    tampered(one, *statements)
+    with pytest.raises(IntegrityError) as noticed:
+        one.open().verify()
+    assert any(said in problem.text() for problem in noticed.value.problems)
+
+
+def test_a_writing_verb_refuses_a_ledger_whose_events_were_cut(one: Site) -> None:
+    closed(one)
+    tampered(one, "DELETE FROM period_event")
+    one.later(minutes=1)
+    with pytest.raises(IntegrityError, match="events of periods: 0 are there, but 1 were"):
+        one.open().head()
+
+
+def test_a_head_signed_with_a_strange_key_is_noticed_until_the_park_signs_again(one: Site) -> None:
+    closed(one)
+    (one.directory / "keys" / "signing.pem").unlink()
+    signing_key(one.directory / "keys")
+    with pytest.raises(IntegrityError, match="the newest head of events is signed by did:key:"):
+        one.open().verify()
+    one.later(minutes=1).open().head()
+    one.open().verify()
+
+
+def test_a_kept_head_of_events_tells_that_they_were_cut_off_with_their_heads(park: On, tmp_path: Path) -> None:
+    closed(park)
+    park.later(minutes=1).open().certificate("E1", MONTH)
+    kept = tmp_path / "head.json"
+    kept.write_text(json.dumps(park.later(minutes=1).open().head().as_dict()), "utf-8")
+    park.later(minutes=1).open().verified([MONTH], "CQC", "unqualified", "reasonable assurance")
+    park.later(minutes=1).open().head(kept)
+    park.open().verify()
+    if "LUJIN_DATABASE" in park.environment:
+        return
+    tampered(park, "DELETE FROM event_head", "DELETE FROM certificate", "DELETE FROM period_event")
+    park.open().verify()
+    with pytest.raises(IntegrityError, match="certificates: 0 are there, but 1 were"):
+        park.later(minutes=1).open().head(kept)
+
+
 # Base year ---------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +530,7 @@ def test_base_year_tells_restatements_with_size_cause_and_decision(one: Site) ->
     late(one, 1_000)
     restated(one)
     found = one.open().base_year()
+    assert (found.by_addition, found.eliminated.base) == (False, 0), "its pack posts no eliminations"
     assert not found.established and len(found.open_months) == 11
     (judged,) = found.assessment.changes
     assert judged.change.kind == "error" and judged.change.amount is not None

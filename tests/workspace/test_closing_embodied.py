@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from polars.testing import assert_frame_equal
@@ -188,3 +188,24 @@ def test_two_meters_that_disagree_hinder_the_closing_until_a_note_discloses_it(s
     kinds = {d["kind"] for d in august.closing.disclosed}
     assert "suspense" in kinds
     park.verified()
+
+
+def test_the_base_year_counts_the_coal_and_not_the_steam_made_of_it_again(site: Make) -> None:
+    text = PARK.replace("ghgp-location@1", "ghgp-location@2")
+    park = lit(site, "base", text.replace('region = "广东"\n', 'region = "广东"\nbase_year = 2025\n', 1))
+    park.now = park.now.astimezone(UTC)
+    park.run()
+    park.later(minutes=1).open().close([AUGUST])
+    found, sums = park.open().base_year(), park.open().totals().consolidated["location"]
+    assert found.by_addition and found.eliminated == sums.eliminated and sums.eliminated.base > 0
+    assert found.assessment.original == sums.scope1 + sums.scope2
+    assert sum(amount.base for amount in found.enterprises.values()) == (sums.scope1 + sums.scope2_gross).base
+    park.take([Reading("MC", DAY + timedelta(hours=3), 5.0)])
+    park.run()
+    park.later(minutes=1).open().restate([AUGUST], "coal was weighed again")
+    after = park.open().totals().consolidated["location"]
+    changes = park.open().base_year().assessment.changes
+    assert after.scope1.base > sums.scope1.base
+    moved = sum(judged.change.amount.base for judged in changes if judged.change.amount)
+    assert moved == (after.scope1 + after.scope2).base - (sums.scope1 + sums.scope2).base
+    assert not park.open().base_year("market").by_addition

@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from lujin.errors import LujinError
 from lujin.workspace import open_workspace
 
-from .small_park import Site, register, text_of
+from .small_park import MONTH, Site, register, text_of
 
 # They only put rows in order, and state nothing
 ORDER = {("tree_head", "number"), ("line", "no")}
-TABLES = ("entry", "line", "line_key", "tree_head")
+LEDGER = ("entry", "line", "line_key", "tree_head")
+TABLES = (*LEDGER, "period_event", "certificate", "certificate_superseded")
 
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Two customers in all books, posted and corrected, each with a signed head."""
+    """Two customers in all books, posted and corrected, closed, certified, restated; each with a signed head."""
     site = Site(tmp_path_factory.mktemp("tampering") / "park")
     site.describe(text_of(2).replace('location = "', 'embodied = "embodied@1"\nlocation = "', 1))
     site.take([*register("M1"), *register("M2")])
@@ -31,6 +32,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Site:
     last = register("M1")[-1]
     site.take([replace(last, value=last.value + 7)])
     site.later(days=1).run()
+    site.later(minutes=1).open().close([MONTH], note="checked", author="Li")
+    site.later(minutes=1).open().verified([MONTH], "a verifier", "qualified", "reasonable assurance")
+    site.later(minutes=1).open().certificate("E1", MONTH)
+    site.take([replace(last, value=last.value + 9)])
+    site.later(minutes=1).open().restate([MONTH], "read again")
     for workspace in site.opened:
         workspace.engine.dispose()
     site.opened.clear()

@@ -16,7 +16,7 @@ from lujin.accounts.closure import SLOTS_PER_HOUR, Closed, MeterHours, close, co
 from lujin.accounts.reconciliation import Reconciled, eliminate, reconcile
 from lujin.accounts.settle import MATERIAL, Uncertainty
 from lujin.accounts.statement_parts import Part
-from lujin.accounts.suspects import Fit, Kind, Traces, alike, rank, without
+from lujin.accounts.suspects import Fit, Kind, Traces, alike, either, lone, rank, without
 from lujin.errors import N_, Problem
 from lujin.park import Park
 from lujin.park.calendar import Grid
@@ -220,8 +220,10 @@ def _suspects(component: _Component) -> tuple[tuple[tuple[int, Fit], ...], bool]
     step = 24 if max(spans) > 3_600 else 1
     traces = _traces(component, balances, step)
     found: list[tuple[int, Fit]] = []
+    alone = lone(traces, any(closed.network.kind == "pipe" and closed.compared.any() for closed in balances))
+    beyond = any(_beyond(closed) for closed in balances if closed.compared.any())
     for turn in range(1, ROUNDS + 1):
-        likely = alike(rank(traces))
+        likely = either(traces, beyond) if alone else alike(rank(traces))
         for fit in likely:
             first, last = (min(at * step * SLOTS_PER_HOUR, component.grid.slots) for at in (fit.first, fit.last))
             place = component.balances.index(balances[fit.balance])
@@ -230,6 +232,13 @@ def _suspects(component: _Component) -> tuple[tuple[tuple[int, Fit], ...], bool]
             break
         traces = without(traces, likely[0])
     return tuple(found), True
+
+
+def _beyond(closed: Closed) -> bool:
+    """Whether more than uncertainty stands between supply and users; where it is unknown, a material part."""
+    if closed.within is None and closed.expected is not None:
+        return abs(closed.gap) > MATERIAL * max(abs(closed.supply), abs(closed.use))
+    return closed.within is False
 
 
 def _traces(component: _Component, balances: Sequence[Closed], step: int) -> Traces:
@@ -293,7 +302,10 @@ def _line(
         if (names[fit.meter] in mine if fit.meter >= 0 else fit.balance == here)
     ]
     if closed.within is True:
-        own = [(turn, fit) for turn, fit in own if fit.share >= PLAIN]
+        plain = {turn for turn, fit in own if fit.share >= PLAIN}
+        own = [
+            (turn, fit) for turn, fit in own if fit.share >= PLAIN or (network.kind == "pipe" and turn in plain)
+        ]
     if network.kind in ("through", "store"):
         own, timed = [], False
     node = park.nodes.get(network.node)

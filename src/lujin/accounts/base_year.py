@@ -129,8 +129,10 @@ def _part(amount: Amount | None, whole: Amount) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class BaseYear:
-    """The base year of a park: scopes 1 and 2 of all enterprises in one book, before in-park transfers are
-    eliminated. ``open_months``: months of it that were never closed; while there are any it is not established.
+    """The base year of a park as one enterprise: scopes 1 and 2 of all enterprises in one book, less what is
+    eliminated, Σ S1 + Σ S2 + Σ ELIM/S2. ``by_addition``: the packs of its months post eliminations; where they do
+    not, nothing is ``eliminated`` and energy made in the park may stand in both scopes. ``enterprises``: as each
+    reports. ``open_months``: months that were never closed; while there are any it is not established.
     """
 
     year: int
@@ -138,6 +140,8 @@ class BaseYear:
     gwp: str
     open_months: tuple[int, ...]
     enterprises: Mapping[str, Amount]
+    eliminated: Amount
+    by_addition: bool
     assessment: Assessment
 
     @property
@@ -157,6 +161,8 @@ class BaseYear:
             "original": found.original.as_dict(),
             "current": found.current.as_dict(),
             "pending": found.pending.as_dict(),
+            "eliminated": self.eliminated.as_dict(),
+            "by_addition": self.by_addition,
             "enterprises": {name: amount.as_dict() for name, amount in self.enterprises.items()},
             "changes": [judged.as_dict(translate) for judged in found.changes],
         }

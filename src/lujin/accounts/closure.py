@@ -162,7 +162,7 @@ class Closed:
 
     ``flows``: flow → signed quantity (pipe: own and check meter apart); ``meters``: meter → what it counts for in
     this balance, signed. ``expected``: expected loss (None: not known); ``slack``: what Δstock and standing losses
-    may add. ``square``: U² of the gap without slack (None: unknown).
+    may add. ``square``: U² of the gap without slack (None: unknown); ``least``: of the meters whose U is known.
     """
 
     network: Network
@@ -173,6 +173,7 @@ class Closed:
     slack: int
     meters: Mapping[str, Fraction]
     square: Fraction | None
+    least: Fraction
 
     @property
     def loss(self) -> int:
@@ -194,7 +195,10 @@ class Closed:
             return True
         if self.network.kind == "store" and self.expected is None:
             return None
-        return None if self.uncertainty is None else abs(self.gap) <= self.uncertainty
+        if self.uncertainty is None:  # a pipe is settled by what is known of U, a lower bound of it
+            known = self.network.kind == "pipe" and self.gap**2 <= self.least
+            return True if known else None
+        return abs(self.gap) <= self.uncertainty
 
 
 def close(
@@ -226,7 +230,7 @@ def close(
         share = 1 - Fraction(storage.charge_efficiency) * Fraction(storage.discharge_efficiency)
         slack = _slack(park, network, storage, int(compared.sum()))
     known = None if share is None else round(share * supply)
-    return Closed(network, compared, supply, use, known, slack, meters, _square(meters, uncertainty))
+    return Closed(network, compared, supply, use, known, slack, meters, *_squares(meters, uncertainty))
 
 
 def _slack(park: Park, network: Network, storage: Storage, hours: int) -> int:
@@ -235,14 +239,11 @@ def _slack(park: Park, network: Network, storage: Storage, hours: int) -> int:
     return round(capacity * (1 + Fraction(storage.standing_loss_per_day) * Fraction(hours, 24)))
 
 
-def _square(meters: Mapping[str, Fraction], uncertainty: Uncertainty) -> Fraction | None:
-    total = Fraction(0)
-    for meter, quantity in meters.items():
-        relative = uncertainty(meter)
-        if relative is None:
-            return None
-        total += (relative * quantity) ** 2
-    return total
+def _squares(meters: Mapping[str, Fraction], uncertainty: Uncertainty) -> tuple[Fraction | None, Fraction]:
+    """Σ U² of all meters (None: one is unknown), and of those whose U is known."""
+    known = [(u * quantity) ** 2 for meter, quantity in meters.items() if (u := uncertainty(meter)) is not None]
+    least = sum(known, Fraction(0))
+    return (least if len(known) == len(meters) else None), least
 
 
 def components(closed: Sequence[Closed]) -> tuple[tuple[Closed, ...], ...]:

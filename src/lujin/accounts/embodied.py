@@ -44,9 +44,12 @@ from lujin.accounts.pools import (
     with_disputes,
 )
 from lujin.accounts.poster import Poster
+from lujin.accounts.settle import MATERIAL
 from lujin.errors import N_, Problem
 
 GASES = ("CO2f", "CO2b", "CH4f", "CH4b", "N2O")
+# Of what leaves a pool: below this part more than entered is rounding of meters, above MATERIAL it bars closing.
+NOISE = 0.001
 Integers = NDArray[np.int64]
 Places = NDArray[np.intp]
 # (account without enterprise, commodity) → balance at the start of the month, per enterprise
@@ -346,12 +349,12 @@ def _found(graph: PoolGraph, moved: Quantities, amounts: Integers) -> Iterable[P
     for pool in np.flatnonzero(moved.excess[:, 0] > 0).tolist():
         more = float(moved.excess[pool, 0])
         whole = float(moved.throughput[pool, 0])
-        if more > 0.001 * whole:
+        if more > NOISE * whole:
             yield Problem(
                 N_("{pool}: {percent:.2f} % more leaves than enters; its carbon goes to what leaves"),
                 {"pool": graph.pools[pool].label, "percent": 100 * more / max(whole - more, 1.0)},
                 N_("compare the meters around it with: lujin balance PARK"),
-                severity="warning",
+                severity="error" if more > float(MATERIAL) * whole else "warning",
             )
     if graph.restated:
         yield Problem(

@@ -137,8 +137,9 @@ def explain_embodied(
 
 
 def subjects_of(explanations: Sequence[Explanation]) -> list[str]:
-    """The subjects of every source named, whose meters stand behind it."""
-    found = {str(n.params["subject"]) for e in explanations for n in e.walk() if n.kind == "origin"}
+    """The subjects of every source and transfer named, whose meters stand behind it."""
+    named = ("origin", "transfer")
+    found = {str(n.params["subject"]) for e in explanations for n in e.walk() if n.kind in named}
     return sorted(name for name in found if name)
 
 

@@ -39,6 +39,7 @@ SETTLED: Mapping[Outcome, str] = {
     ),
     "not_compared": N_("flow {flow} in the month: never measured by both meters; its own meter counts"),
 }
+_DAY_S = 86_400
 _QUALITY = {0: N_("measured"), 1: N_("estimated by the supplier"), 2: N_("read by hand")}
 
 
@@ -97,8 +98,18 @@ def meters_behind(park: Park, subjects: Sequence[str], month: int, day: date | N
         start = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
         after = day + timedelta(days=1)
         end = datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
-        readings = sources.history(meters, start, end)
+        quick = [name for name in meters if not _slow(park, name)]
+        slow = [name for name in meters if _slow(park, name)]
+        parts = [sources.history(quick, start, end)]
+        if slow:  # a reading of the month is behind each of its days
+            parts.append(sources.history(slow, grid.slot_start(0), grid.slot_start(grid.slots)))
+        readings = pl.concat(parts)
     return Meters(park, grid, day, terms, energy, readings)
+
+
+def _slow(park: Park, meter: str) -> bool:
+    """Whether its readings are more than a day apart; 0 stands for a calendar month."""
+    return park.meters[meter].interval_s == 0 or park.meters[meter].interval_s > _DAY_S
 
 
 def explain_subject(subject: str, meters: Meters) -> Explanation:

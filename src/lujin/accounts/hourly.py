@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lujin.accounts.amounts import Amount
 from lujin.accounts.embodied import GASES
 from lujin.accounts.embodied_shares import product_shares
 from lujin.accounts.embodied_sources import Source, carbon_sources, fuel_energy, stored_co2
@@ -139,6 +141,7 @@ def _traced(
         np.ones(size, dtype=np.bool_),
         np.zeros(len(inner), dtype=np.bool_),
     )
+    zone, units = ZoneInfo(graph.park.timezone), _store_units(graph)
     opening = np.array(
         [[before.wip.get(pool.label, {}).get(gas, 0.0) for pool in graph.pools] for gas in GASES], dtype=np.float64
     )
@@ -150,8 +153,18 @@ def _traced(
         _storages(graph, amounts, before),
         use=use,
         opening_wip=opening,
-        say_step=lambda step: str(starts[step]),
+        say_step=lambda step: f"{starts[step].astimezone(zone):%Y-%m-%d %H:%M}",
+        say_stored=lambda node, value: str(Amount(round(value), units[node])),
     )
+
+
+def _store_units(graph: PoolGraph) -> dict[str, str]:
+    """Store node → base unit of what it holds."""
+    ends = [
+        (end, graph.carrier(row).base_unit) for row, s in enumerate(graph.subjects) for end in (s.source, s.target)
+    ]
+    stores = {graph.pools[i].node for i, role in enumerate(graph.roles) if role == "store"}
+    return {node: unit for node, unit in ends if node in stores}
 
 
 def _storages(graph: PoolGraph, amounts: NDArray[np.int64], before: TraceState) -> Storages:

@@ -114,6 +114,7 @@ class Findings:
     """Collects what is wrong per message and name: the first step, the number of steps, the worst value."""
 
     say_step: Callable[[int], str] = str
+    say_value: Callable[[str, float], str] | None = None
     found: dict[tuple[str, str], tuple[int, int, float]] = field(default_factory=dict)
     remedies: dict[str, str] = field(default_factory=dict)
 
@@ -133,12 +134,15 @@ class Findings:
         return [
             Problem(
                 message,
-                {"name": name, "step": self.say_step(step), "count": count, "worst": f"{worst:.6g}"},
+                {"name": name, "step": self.say_step(step), "count": count, "worst": self._said(name, worst)},
                 self.remedies[message],
                 severity="warning" if severity == "warning" else "error",
             )
             for (message, name), (step, count, worst) in self.found.items()
         ]
+
+    def _said(self, name: str, value: float) -> str:
+        return f"{value:.6g}" if self.say_value is None else self.say_value(name, value)
 
 
 def check_numbers(

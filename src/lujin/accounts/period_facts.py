@@ -77,7 +77,7 @@ def _supersede(connection: Connection, month: int, event: int, recorded_at: date
 def view(connection: Connection, month: int, as_of: datetime | None = None) -> PeriodView:
     """What a statement says of its period."""
     found = period(connection, month, as_of)
-    closing, opinion = found.closing, found.verification
+    closing, opinion = found.closing, found.opinion
     last = found.events[-1] if found.events else None
     return PeriodView(
         state=found.state,
@@ -85,6 +85,7 @@ def view(connection: Connection, month: int, as_of: datetime | None = None) -> P
         known=None if closing is None else closing.known,
         note=closing.note if closing else "",
         verifier=opinion.verifier if opinion else "",
+        outcome=opinion.outcome if opinion else "",
         opinion=opinion.opinion if opinion else "",
         cause=last.cause if last and last.state == "restated" else "",
     )

@@ -20,6 +20,17 @@ from lujin.errors import N_, InputError, Problem, StoreError
 
 State = Literal["open", "closed", "verified", "restated"]
 Act = Literal["close", "verify", "restate"]
+Outcome = Literal["unqualified", "qualified", "adverse", "disclaimer"]
+
+# What a verifier may conclude, in the terms of ISAE 3410 (ISO 14064-3 says unmodified and modified for the first
+# two). Named from memory: not compared with the text of the standards.
+OUTCOMES: Mapping[Outcome, Problem] = {
+    "unqualified": Problem(N_("unqualified opinion")),
+    "qualified": Problem(N_("qualified opinion")),
+    "adverse": Problem(N_("adverse opinion")),
+    "disclaimer": Problem(N_("disclaimer of opinion")),
+}
+VERIFYING: tuple[Outcome, ...] = ("unqualified", "qualified")
 
 STATES: Mapping[State, Problem] = {
     "open": Problem(N_("open")),
@@ -59,7 +70,8 @@ _REFUSALS: Mapping[tuple[Act, State], tuple[str, str]] = {
 class PeriodEvent(Part):
     """What was done to a month. ``known``: time of knowledge τ of its account then; ``entries``: size of the log;
     ``digest``: of the account as known on τ. ``disclosed``: what the closing discloses; ``arrived`` and
-    ``effect``: what a restatement took in and what it moved.
+    ``effect``: what a restatement took in and what it moved. ``outcome`` is given of an opinion alone; one that
+    does not verify leaves the state ``closed``.
     """
 
     month: int
@@ -71,6 +83,7 @@ class PeriodEvent(Part):
     author: str = ""
     note: str = ""
     verifier: str = ""
+    outcome: Outcome | Literal[""] = ""
     opinion: str = ""
     cause: str = ""
     disclosed: Sequence[Mapping[str, Any]] = ()
@@ -100,12 +113,12 @@ class Period(Part):
         """The closing that stands: None while the month is open or restated."""
         if self.state not in ("closed", "verified"):
             return None
-        return next(event for event in reversed(self.events) if event.state == "closed")
+        return next(event for event in reversed(self.events) if event.state == "closed" and not event.outcome)
 
     @property
-    def verification(self) -> PeriodEvent | None:
-        """The opinion that stands."""
-        return self.events[-1] if self.state == "verified" else None
+    def opinion(self) -> PeriodEvent | None:
+        """The verifier's opinion that stands, whatever its outcome."""
+        return self.events[-1] if self.events and self.events[-1].outcome else None
 
     def as_of(self, known: datetime | None) -> Period:
         if known is None:
@@ -136,7 +149,8 @@ def after(act: Act, period: Period, event: PeriodEvent) -> Period:
     """
     if problem := refusal(act, period):
         raise InputError(problem)
-    if event.state != _MOVES[act][1] or event.month != period.month:
+    state = "closed" if act == "verify" and event.outcome not in VERIFYING else _MOVES[act][1]
+    if event.state != state or event.month != period.month:
         raise ValueError(f"{event.state} of {event.month} is not what {act} of {period.month} leads to")
     last = period.events[-1].recorded_at if period.events else None
     if (last is not None and event.recorded_at <= last) or event.known > event.recorded_at:

@@ -41,6 +41,9 @@ Uncertainty = Callable[[str], Fraction | None]
 """Meter id → its relative expanded uncertainty (k = 2) [1]; None: unknown."""
 
 MATERIAL = Fraction(5, 100)
+IN_DISPUTE = N_(
+    "{flow}: not settled; the giver counts {least}, the receiver {most}, and {gap} is held in suspense"
+)
 _CLASS = re.compile(r"(\d+(?:\.\d+)?)\s*S?")
 
 
@@ -67,6 +70,12 @@ class Settlement(Part):
     settled: Amount
     compared: int
     expected: int
+
+    @property
+    def sides(self) -> tuple[Amount, Amount]:
+        """The smaller and the larger quantity: under dispute what giver and receiver count."""
+        least, most = sorted((self.own, self.other), key=lambda amount: amount.base)
+        return least, most
 
 
 @dataclass(frozen=True, eq=False)

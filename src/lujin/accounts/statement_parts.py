@@ -199,6 +199,7 @@ class Restatement(Part):
 class PeriodView(Part):
     """State of the month (期间状态): open, closed, verified or restated. ``known``: time of knowledge τ of the
     closed account; ``statement --as-of`` gives it for ever. ``cause``: of the restatement, until closed again.
+    ``outcome`` of the verifier's opinion: ``adverse`` and ``disclaimer`` do not verify.
     """
 
     state: str
@@ -206,6 +207,7 @@ class PeriodView(Part):
     known: datetime | None
     note: str
     verifier: str
+    outcome: str
     opinion: str
     cause: str
 

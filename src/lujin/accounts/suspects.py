@@ -99,8 +99,10 @@ class Traces:
         return _still(self)
 
 
-def rank(traces: Traces) -> tuple[Fit, ...]:
-    """The best explanation by every meter and by losses, most likely first; empty where there is no gap."""
+def rank(traces: Traces, least: float = LEAST) -> tuple[Fit, ...]:
+    """The best explanation by every meter and by losses, most likely first; empty where there is no gap.
+    ``least``: share of the gap below which an explanation is left out [1].
+    """
     steps = int(traces.valid.sum())
     if steps < 3 or not (traces.residual * traces.valid).any():
         return ()
@@ -113,7 +115,7 @@ def rank(traces: Traces) -> tuple[Fit, ...]:
     best: dict[tuple[int, int], Fit] = {}
     for fit in scored:
         key = (fit.meter, fit.balance if fit.meter < 0 else 0)
-        if key not in best and (full := _in_full(traces, fit)).share >= LEAST:
+        if key not in best and (full := _in_full(traces, fit)).share >= least:
             best[key] = full
     found = sorted(best.values(), key=lambda fit: (-fit.score, fit.meter, fit.balance))[:LISTED]
     top = max([fit.score for fit in found], default=0.0)
@@ -127,6 +129,29 @@ def alike(ranked: Sequence[Fit]) -> tuple[Fit, ...]:
     if not ranked or ranked[0].score < CLEAR:
         return ()
     return tuple(fit for fit in ranked if fit.score > ranked[0].score - CLEAR)
+
+
+def lone(traces: Traces, pipe: bool) -> bool:
+    """Whether there is one equation alone, between two meters or (``pipe``) the two parties of a pipe: what
+    one reads too much is what the other reads too little, so that neither can be accused.
+    """
+    measured = np.flatnonzero(traces.valid.any(axis=1))
+    return len(measured) == 1 and (pipe or len(set(traces.meter[traces.balance == measured[0]].tolist())) == 2)
+
+
+def either(traces: Traces, open_: bool) -> tuple[Fit, ...]:
+    """Of one equation alone: every meter that counts while the likeliest fault lasts, and losses as likely, all
+    with the same likelihood; none where no fault is likely and the gap is not ``open_`` for certain.
+    """
+    ranked = rank(traces, 0.0)
+    likely = alike(ranked) or (ranked[:1] if open_ else ())
+    if not likely:
+        return ()
+    first, last = likely[0].first, likely[0].last
+    counts = {int(m) for m, sign in zip(traces.meter, traces.sign, strict=True) if sign[first:last].any()}
+    found = [fit for fit in ranked if fit.meter in counts or (fit.meter < 0 and fit in likely)]
+    weight = min(sum(fit.weight for fit in found), 1.0) / len(found)
+    return tuple(replace(fit, weight=weight) for fit in found)
 
 
 def without(traces: Traces, fit: Fit) -> Traces:

@@ -234,15 +234,24 @@ period_event = append_only(
         sa.Column("known", Instant, nullable=False),
         sa.Column("entries", sa.Integer, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("author", "note", "verifier", "opinion", "cause")),
+        *(
+            sa.Column(name, sa.Text, nullable=False)
+            for name in ("author", "note", "verifier", "outcome", "opinion", "cause")
+        ),
         *(sa.Column(name, Json, nullable=False) for name in ("disclosed", "arrived", "effect")),
         sa.Column("recorded_at", Instant, nullable=False),
         _one_of("state", PERIOD_STATES),
         _month_valid(),
         sa.CheckConstraint("length(digest) = 64 AND entries >= 0", name="digest_and_size"),
         sa.CheckConstraint(
-            "(state = 'verified') = (verifier <> '') AND (state = 'verified') = (opinion <> '')",
-            name="verified_by_name",
+            "(outcome <> '') = (verifier <> '') AND (outcome <> '') = (opinion <> '')", name="opinion_by_name"
+        ),
+        # Only an opinion without or with qualification verifies; the others leave the month closed.
+        sa.CheckConstraint(
+            "(state = 'verified') = (outcome IN ('unqualified', 'qualified'))"
+            " AND (outcome IN ('', 'unqualified', 'qualified') OR state = 'closed')"
+            " AND outcome IN ('', 'unqualified', 'qualified', 'adverse', 'disclaimer')",
+            name="verified_by_outcome",
         ),
         sa.CheckConstraint("(state = 'restated') = (cause <> '')", name="restated_for_cause"),
         sa.Index("ix_period_event_month_number", "month", "number"),
@@ -290,6 +299,27 @@ certificate_superseded = append_only(
         sa.Column("certificate", sa.ForeignKey("certificate.number"), primary_key=True, autoincrement=False),
         sa.Column("event", sa.ForeignKey("period_event.number"), nullable=False),
         sa.Column("recorded_at", Instant, nullable=False),
+        sqlite_strict=True,
+    )
+)
+
+# Signed heads of the three tables above that tell of months: number of rows, digest of the chain over all.
+event_head = append_only(
+    sa.Table(
+        "event_head",
+        metadata,
+        _number(),
+        *(
+            column
+            for name in ("period_event", "certificate", "certificate_superseded")
+            for column in (
+                sa.Column(f"{name}_rows", sa.Integer, nullable=False),
+                sa.Column(f"{name}_digest", sa.Text, nullable=False),
+            )
+        ),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("key", "signature")),
+        sa.Column("recorded_at", Instant, nullable=False),
+        sa.CheckConstraint("length(period_event_digest) = 64 AND signature <> ''", name="signed"),
         sqlite_strict=True,
     )
 )

@@ -76,6 +76,7 @@ def trace(
     use: Array | None = None,
     opening_wip: Array | None = None,
     say_step: Callable[[int], str] = str,
+    say_stored: Callable[[str, float], str] | None = None,
     block: int = STEPS,
 ) -> Trace:
     """Trace carbon through ``network`` for T steps. Time is the last axis everywhere.
@@ -86,7 +87,7 @@ def trace(
     received [E, T]: what arrives of ``flows``, with the same signs; by default all of it.
     use [N, T]: what is used at nodes whose P is what they deliver; elsewhere the remainder is used.
     opening_wip [G, N]: work in progress left by the steps before.
-    say_step: the name of a step in messages.
+    say_step: the name of a step in messages; say_stored: of what a storage holds, by its name, with its unit.
 
     InputError: a value that is no number or negative where that has no meaning, more leaving a node than enters
     it, a loop that carbon enters and nothing leaves; each by name, with its first step.
@@ -96,7 +97,7 @@ def trace(
     assert flows.shape == (len(network.edges), steps), "flows are [E, T]"
     assert source_power.shape == (size, steps) == (len(network.nodes), steps), "sources are [N, T] and [G, N, T]"
     assert stores.charge.shape == stores.discharge.shape == (len(stores.names), steps), "storages are [S, T]"
-    run = Run(network, network.pattern(), stores, Findings(say_step), Findings(say_step))
+    run = Run(network, network.pattern(), stores, Findings(say_step), Findings(say_step, say_stored))
     wip = np.zeros((gases, size)) if opening_wip is None else opening_wip.astype(np.float64)
     for names, opening in (
         (stores.names, stores.opening_energy[:, None]),

@@ -180,7 +180,12 @@ def _totals(
             continue
         quantified = known.gross[i] > 0
         relative = float(part.relative[i]) if quantified and part.value[i] else None
-        interval = None if drawn is None else (amount(drawn.quantiles[i, 0]), amount(drawn.quantiles[i, -1]))
+        # Where nothing is known nothing was drawn, and an interval without width would look exact
+        interval = (
+            None
+            if drawn is None or not quantified
+            else (amount(drawn.quantiles[i, 0]), amount(drawn.quantiles[i, -1]))
+        )
         found.append(
             UncertainTotal(
                 total=name,

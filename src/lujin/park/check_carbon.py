@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from lujin.errors import N_, Problem
-from lujin.park.carriers import fits, is_rate, units_of
+from lujin.park.carriers import Dimension, fits, is_rate, units_of
 from lujin.park.model import OUTSIDE, Joint, Storage, Transfer
 from lujin.park.schema import Draft
 from lujin.park.virtual import overlapping
@@ -69,6 +69,12 @@ def transfers(d: Draft) -> Iterator[Problem]:
             column = "fate" if not transfer.fate else "origin"
             message, remedy = N_("{column} of the CO2 in flow {flow} is not stated"), N_("add {column}")
             yield d.problem("transfer", n, column, message, remedy, flow=flow.id, column=column)
+        for column in ("fate", "origin") if not captured else ():
+            if getattr(transfer, column):
+                message = N_("{column} is stated of flow {flow}, whose status is {status}, and counts for nothing")
+                remedy = N_("remove {column}: only captured_co2 has a fate and an origin")
+                params = {"column": column, "flow": flow.id, "status": transfer.status}
+                yield d.problem("transfer", n, column, message, remedy, "warning", **params)
         if transfer.status != "energy" and not transfer.evidence:
             message = N_("nothing shows that flow {flow} is {status}")
             remedy = N_("name the contract, permit or analysis in evidence: a verifier will ask")
@@ -99,19 +105,38 @@ def _stored(d: Draft, n: int, storage: Storage) -> Iterator[Problem]:
         message, remedy = N_("{node} is outside the fence and stores nothing here"), N_("name a node of the park")
         yield d.problem("storage", n, "node", message, remedy, node=node.id)
     carriers = sorted({f.carrier for f in d.park.flows.values() if storage.node in (f.source, f.target)})
-    if len(carriers) != 1:
+    if unit_problem := _unknown_unit(d, n, storage):
+        yield unit_problem
+    if node is not None and not carriers:
+        message, remedy = (
+            N_("no flow goes into {node} or out of it, so that nothing can be stored"),
+            N_("describe the flows that charge and discharge it, or remove the storage"),
+        )
+        yield d.problem("storage", n, "node", message, remedy, node=storage.node)
+    elif len(carriers) > 1:
         message = N_("{node} stores one carrier, but {carriers} flow in and out")
         remedy = N_("give each store a node of its own")
-        params = {"node": storage.node, "carriers": ", ".join(carriers) or "–"}
+        params = {"node": storage.node, "carriers": ", ".join(carriers)}
         yield d.problem("storage", n, "node", message, remedy, **params)
-    elif (carrier := d.park.carriers.get(carriers[0])) is not None:
-        known = [
-            unit for unit in units_of(carrier.dimension) if not is_rate(unit) and fits(unit, carrier.dimension)
-        ]
+    elif carriers and not unit_problem and (carrier := d.park.carriers.get(carriers[0])) is not None:
+        known = _stock_units(carrier.dimension)
         if storage.unit not in known:
             message = N_("{unit} does not measure a stock of {carrier}")
             params = {"unit": storage.unit, "carrier": carrier.id, "known": ", ".join(known)}
             yield d.problem("storage", n, "unit", message, N_("use one of: {known}"), **params)
+
+
+def _stock_units(dimension: Dimension) -> list[str]:
+    return [unit for unit in units_of(dimension) if not is_rate(unit) and fits(unit, dimension)]
+
+
+def _unknown_unit(d: Draft, n: int, storage: Storage) -> Problem | None:
+    """A unit that measures no stock of anything, whatever flows in and out."""
+    known = list(dict.fromkeys(unit for dimension in get_args(Dimension) for unit in _stock_units(dimension)))
+    if not storage.unit or storage.unit in known:
+        return None
+    message, params = N_("{unit} is no unit of a stock"), {"unit": storage.unit, "known": ", ".join(known)}
+    return d.problem("storage", n, "unit", message, N_("use one of: {known}"), **params)
 
 
 def _twice(d: Draft, table: str, records: Any, column: str) -> Iterator[Problem]:

@@ -106,12 +106,13 @@ def _device(d: Draft, meter: Meter) -> Iterator[Problem]:
 
 
 def _unit(d: Draft, meter: Meter) -> Iterator[Problem]:
-    flow = d.park.flows.get(meter.flow)
+    checked = next((t.flow for t in d.park.transfers if t.check_meter == meter.id), "")
+    flow = d.park.flows.get(meter.flow or checked)
     carrier = d.park.carriers.get(flow.carrier) if flow else None
     dimensions: tuple[Dimension, ...] = ("electricity", "heat", "volume", "mass")
     if carrier is not None:
         dimensions = (carrier.dimension,)
-    elif meter.flow:  # the flow or its carrier is at fault, and said so
+    elif meter.flow or checked:  # the flow or its carrier is at fault, and said so
         return
     if not any(fits(meter.unit, dimension, meter.enthalpy_kj_per_kg) for dimension in dimensions):
         if carrier is not None and carrier.dimension == "heat" and fits(meter.unit, "mass"):

@@ -22,6 +22,7 @@ from lujin.park.forms import (
     Integer,
     Interval,
     LossShare,
+    Method,
     Month,
     Names,
     NotNegative,
@@ -42,7 +43,7 @@ from lujin.park.forms import (
     Word,
     Year,
 )
-from lujin.park.model import Basis, Fate, JointMethod, MeterKind, NodeKind, Origin, Stamp, TransferStatus
+from lujin.park.model import Basis, Fate, MeterKind, NodeKind, Origin, Stamp, TransferStatus
 
 # How a cell of the workbook stands for the value; TOML has types of its own.
 Form = Literal["text", "number", "flag", "time", "day", "month", "list", "pairs"]
@@ -221,7 +222,7 @@ class ClaimRow(TableRow):
 
 class JointRow(TableRow):
     node: Id = col("节点", "热电机组、工艺等", "node that makes several products")
-    method: JointMethod = col("分摊公式", "公式编号，见核算说明", "formula id, see accounts")
+    method: Method = col("分摊公式", "公式编号，见核算说明", "formula id, see accounts")
     power_reference: Share | None = col(
         "电参考效率", "分产电效率", "efficiency of separate power generation", "number", None
     )

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import PlainValidator, ValidationInfo
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from lujin.errors import N_
 from lujin.park.carriers import unit_name
+from lujin.park.model import JointMethod
 from lujin.park.names import closest
 
 # Characters that have a meaning in account names, formulas, lists or file names.
@@ -152,6 +153,20 @@ def read_scope(value: object) -> str:
             value=text,
         )
     return text
+
+
+def read_method(value: object) -> object:
+    """A formula id of joint production; the word that two formulas share is none."""
+    if isinstance(value, str) and value.strip().casefold().partition("@")[0] in ("efficiency", "效率法"):
+        raise refuse(
+            N_(
+                "two formulas with opposite results are called {value}: ghgp_efficiency@1 is "
+                "α_e = (P/e_P)/(P/e_P + H/e_H), fuel_share@1 is α_e = H/(P + H)"
+            ),
+            N_("name the one that is meant by its id"),
+            value=shown(value),
+        )
+    return value
 
 
 def read_shares(value: object) -> dict[str, Decimal]:
@@ -360,6 +375,7 @@ NotNegative = Annotated[Decimal, PlainValidator(read_not_negative)]
 Share = Annotated[Decimal, PlainValidator(read_share)]
 LossShare = Annotated[Decimal, PlainValidator(read_loss)]
 Shares = Annotated[dict[str, Decimal], PlainValidator(read_shares)]
+Method = Annotated[JointMethod, BeforeValidator(read_method)]
 Scope = Annotated[str, PlainValidator(read_scope)]
 Year = Annotated[int, PlainValidator(read_year)]
 Coordinate = Annotated[float, PlainValidator(read_coordinate)]

@@ -80,7 +80,11 @@ def _subject(certified: Certified) -> dict[str, Any]:
         "boundary": certified.boundary,
         "period": {"from": _month(certified.first), "to": _month(certified.last)},
         "knownAt": instant_text(certified.known_at),
-        "verification": {"status": certified.verification, "by": certified.verified_by},
+        "verification": {
+            "status": certified.verification,
+            "by": certified.verified_by,
+            "opinions": [{**one._asdict(), "month": _month(one.month)} for one in certified.opinions],
+        },
         "uncertainty": [uncertainty_document(doubt) for doubt in certified.uncertainty],
         "gwp": [gwp_document(gwp) for gwp in sorted(certified.gwp, key=lambda gwp: gwp.book)],
         "commodities": [

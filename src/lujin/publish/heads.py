@@ -8,9 +8,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lujin.publish.integrity import SUITE, base58, did_of, hash_data, method_of, moment
+from lujin.accounts.log import instant_text
+from lujin.publish.integrity import SUITE, base58, did_of, hash_data, method_of, moment, sign
 from lujin.publish.records import TreeHead
-from lujin.publish.shapes import HEAD_TYPE, WITNESS_TYPE
+from lujin.publish.shapes import EVENT_HEAD_TYPE, HEAD_TYPE, WITNESS_TYPE
 
 
 def sign_head(size: int, root: bytes, now: datetime, key: Ed25519PrivateKey) -> TreeHead:
@@ -35,14 +36,7 @@ def _parts(head: TreeHead) -> tuple[dict[str, Any], dict[str, Any]]:
         "root": head.root,
         "timestamp": at,
     }
-    options = {
-        "type": "DataIntegrityProof",
-        "cryptosuite": SUITE,
-        "created": at,
-        "verificationMethod": method_of(head.issuer),
-        "proofPurpose": "assertionMethod",
-    }
-    return document, options
+    return document, _options(head.timestamp, head.issuer)
 
 
 def head_of(document: Mapping[str, Any]) -> TreeHead:
@@ -58,4 +52,34 @@ def witness(older: TreeHead, consistency: Sequence[bytes]) -> dict[str, Any]:
         "type": WITNESS_TYPE,
         "head": head_document(older),
         "consistency": [node.hex() for node in consistency],
+    }
+
+
+# ------------------------------------------------------------------------------ heads of events and certificates
+
+Chains = Mapping[str, tuple[int, str]]  # kind of row → how many, digest of the chain over them
+
+
+def sign_event_head(chains: Chains, now: datetime, key: Ed25519PrivateKey) -> dict[str, Any]:
+    """The signed head of what was done to months."""
+    return sign(_event_parts(chains, now, did_of(key.public_key())), key, now)
+
+
+def event_head_document(chains: Chains, at: datetime, issuer: str, signature: str) -> dict[str, Any]:
+    """The same of a head that was signed before."""
+    return {**_event_parts(chains, at, issuer), "proof": {**_options(at, issuer), "proofValue": signature}}
+
+
+def _event_parts(chains: Chains, at: datetime, issuer: str) -> dict[str, Any]:
+    stated = {kind: {"rows": str(count), "digest": digest} for kind, (count, digest) in chains.items()}
+    return {"type": EVENT_HEAD_TYPE, "issuer": issuer, **stated, "timestamp": instant_text(at)}
+
+
+def _options(at: datetime, issuer: str) -> dict[str, Any]:
+    return {
+        "type": "DataIntegrityProof",
+        "cryptosuite": SUITE,
+        "created": moment(at),
+        "verificationMethod": method_of(issuer),
+        "proofPurpose": "assertionMethod",
     }

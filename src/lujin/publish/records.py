@@ -136,6 +136,15 @@ class TreeHead:
     signature: str
 
 
+class Opinion(NamedTuple):
+    """What a verifier concluded of a month."""
+
+    month: int
+    by: str
+    outcome: str
+    opinion: str
+
+
 @dataclass(frozen=True, slots=True)
 class Certified:
     """All that a certificate states. ``first`` and ``last``: months, both included. ``known_at``: τ.
@@ -160,6 +169,7 @@ class Certified:
     uncertainty: Sequence[Doubt] = ()
     verification: Verification = "unverified"
     verified_by: str = ""
+    opinions: Sequence[Opinion] = ()
 
 
 Move = tuple[str, str, str, str, int]

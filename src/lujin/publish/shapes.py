@@ -11,6 +11,7 @@ from lujin.accounts.log import KEY
 from lujin.publish.form import both, exactly, listing, record, table, text
 
 HEAD_TYPE = "LedgerTreeHead"
+EVENT_HEAD_TYPE = "LedgerEventHead"
 WITNESS_TYPE = "LedgerWitness"
 LIST_TYPE = ["VerifiableCredential", "BitstringStatusListCredential"]
 PURPOSE = "revocation"
@@ -53,6 +54,16 @@ HEAD = record(
         "size": text(COUNT),
         "root": text(HEX),
         "timestamp": text(STAMP),
+        "proof": record(PROOF),
+    }
+)
+_CHAIN = record({"rows": text(COUNT), "digest": text(HEX)})
+EVENT_HEAD = record(
+    {
+        "type": text(EVENT_HEAD_TYPE),
+        "issuer": text(longest=200),
+        **dict.fromkeys(("period_event", "certificate", "certificate_superseded"), _CHAIN),
+        "timestamp": text(INSTANT),
         "proof": record(PROOF),
     }
 )
@@ -110,6 +121,16 @@ _UNCERTAINTY = record(
 )
 
 
+_OPINION = record(
+    {
+        "month": text(MONTH),
+        "by": text(),
+        "outcome": text("unqualified|qualified|adverse|disclaimer"),
+        "opinion": text(),
+    }
+)
+
+
 def document_shape(context: Any, kind: Any) -> dict[str, Any]:
     """The members that a certificate and a status list share."""
     return {
@@ -136,7 +157,9 @@ CERTIFICATE = record(
                 "boundary": text(),
                 "period": record({"from": text(MONTH), "to": text(MONTH)}),
                 "knownAt": text(INSTANT),
-                "verification": record({"status": text("unverified|verified"), "by": text()}),
+                "verification": record(
+                    {"status": text("unverified|verified"), "by": text(), "opinions": listing(_OPINION, 0, 120)}
+                ),
                 "uncertainty": listing(_UNCERTAINTY),
                 "gwp": listing(_GWP),
                 "commodities": listing(_COMMODITY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lujin.accounts import Statement
+from lujin.accounts.settle import IN_DISPUTE, Settlement
 from lujin.accounts.statement_parts import CostLine
 from lujin.errors import N_
 from lujin.publish.content import Column, Table
@@ -189,7 +190,8 @@ def settlements(paper: Paper) -> Table:
         (
             s.flow,
             *map(amount, (s.own, s.own_uncertainty, s.other, s.other_uncertainty)),
-            *map(amount, (s.gap, s.uncertainty, s.settled)),
+            *map(amount, (s.gap, s.uncertainty)),
+            "—" if s.outcome == "dispute" else amount(s.settled),
             names.unit(s.own.unit),
             share(s.compared / s.expected if s.expected else None),
             headline(names.outcome(s.outcome)),
@@ -197,7 +199,18 @@ def settlements(paper: Paper) -> Table:
         for s in paper.statement.settlements
     )
     note = say.fill(N_("{none}: the uncertainty of a meter is unknown."), none=say(N_("n/a")))
-    return _table("settlements", say(N_("Two meters on one pipe")), columns, rows, (), (note,), "")
+    notes = (note, *(_in_dispute(paper, s) for s in paper.statement.settlements if s.outcome == "dispute"))
+    return _table("settlements", say(N_("Two meters on one pipe")), columns, rows, (), notes, "")
+
+
+def _in_dispute(paper: Paper, found: Settlement) -> str:
+    """What each side of a disputed flow counts, with its unit."""
+    least, most = found.sides
+    said = {
+        name: f"{a.value:,.3f} {paper.names.unit(a.unit)}"
+        for name, a in (("least", least), ("most", most), ("gap", most - least))
+    }
+    return paper.names.say.fill(IN_DISPUTE, flow=found.flow, **said)
 
 
 # --------------------------------------------------------------------------------------------------- balances

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lujin.accounts import Amount
+from lujin.accounts.settle import IN_DISPUTE
 from lujin.errors import N_
 from lujin.show.amounts import grouped, month_text, number, percent, share
 from lujin.show.reports import problems
-from lujin.show.text import Column, Table, number_column, say_line, show_table, type_next
+from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table, type_next
 from lujin.show.words import Words
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ KINDS: Mapping[str, str] = {
     "pipe": N_("two meters"),
 }
 VERDICTS: Mapping[str, str] = {
-    "closed": N_("closed"),
+    "closed": N_("in balance"),
     "meter": N_("open: one meter explains it"),
     "loss": N_("open: losses explain it"),
     "not_identifiable": N_("open: not identifiable"),
@@ -61,11 +62,11 @@ def balance(console: Console, found: ParkBalance, settled: Sequence[Settlement],
         say_line(console, say(N_("no node takes in and gives out one carrier by metered flows")))
     columns = [
         Column(say(N_("network"))),
-        Column(say(N_("carrier"))),
+        Column(say(N_("carrier")), yields=True),
         Column(say(N_("kind")), spare=True),
-        number_column(say(N_("supply"))),
-        number_column(say(N_("users"))),
-        number_column(say(N_("expected loss"))),
+        number_column(say(N_("supply")), yields=True),
+        number_column(say(N_("users")), yields=True),
+        number_column(say(N_("expected loss")), yields=True),
         number_column(say(N_("gap"))),
         number_column(say(N_("U (k = 2)")), keep=True),
         Column(say(N_("unit"))),
@@ -135,13 +136,13 @@ def _why(console: Console, line: NetworkBalance, words: Words) -> None:
             Column(say(N_("round")), number=True),
             Column(say(N_("meter"))),
             Column(say(N_("what"))),
-            number_column(say(N_("share explained"))),
+            number_column(say(N_("share explained")), yields=True),
             number_column(say(N_("likelihood"))),
-            number_column(say(N_("true per read"))),
+            number_column(say(N_("true per read")), yields=True),
             number_column(say(N_("part of the gap"))),
             Column(say(N_("unit"))),
-            Column(say(N_("from"))),
-            Column(say(N_("to"))),
+            Column(say(N_("from")), yields=True),
+            Column(say(N_("to")), yields=True),
         ]
         show_table(console, title, Table(columns, [_suspect(s, words) for s in line.suspects]))
         if line.verdict == "not_identifiable":
@@ -189,10 +190,10 @@ def settlements(console: Console, found: Sequence[Settlement], words: Words) -> 
         number_column(say(N_("own meter"))),
         number_column(say(N_("check meter"))),
         number_column(say(N_("gap"))),
-        number_column(say(N_("U (k = 2)")), keep=True),
-        number_column(say(N_("settled"))),
+        number_column(say(N_("U (k = 2)")), keep=True, yields=True),
+        number_column(say(N_("settled")), yields=True),
         Column(say(N_("unit"))),
-        number_column(say(N_("compared"))),
+        number_column(say(N_("compared")), yields=True),
         Column(say(N_("outcome"))),
     ]
     rows = [
@@ -202,7 +203,7 @@ def settlements(console: Console, found: Sequence[Settlement], words: Words) -> 
             number(said.other),
             _signed(said.gap),
             say(N_("unknown")) if said.uncertainty is None else number(said.uncertainty),
-            number(said.settled),
+            NOTHING if said.outcome == "dispute" else number(said.settled),
             words.unit(said.own.unit),
             share(said.compared, said.expected),
             words.term(OUTCOMES, said.outcome),
@@ -210,3 +211,14 @@ def settlements(console: Console, found: Sequence[Settlement], words: Words) -> 
         for said in found
     ]
     show_table(console, say(N_("Two meters on one pipe")), Table(columns, rows))
+    for said in found:
+        if said.outcome == "dispute":
+            say_line(console, say.fill(IN_DISPUTE, **disputed(said, words)), "yellow")
+
+
+def disputed(found: Settlement, words: Words) -> dict[str, str]:
+    """What each side of a disputed flow counts, for ``IN_DISPUTE``: the giver the smaller quantity."""
+    least, most = found.sides
+    amounts = {"least": least, "most": most, "gap": most - least}
+    unit = words.unit(found.own.unit)
+    return {"flow": found.flow, **{name: f"{number(amount)} {unit}" for name, amount in amounts.items()}}

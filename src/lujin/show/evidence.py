@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from lujin.accounts.base_units import SHOWN
+from lujin.accounts.periods import OUTCOMES
 from lujin.errors import N_
 from lujin.publish.kinds import NO_CERTIFICATE
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table
@@ -107,11 +108,17 @@ def _first(stated: Any, say: Speech) -> list[tuple[str, str]]:
         if subject["verification"]["status"] == "verified"
         else N_("no verifier has confirmed it")
     )
-    return [
+    rows = [
         (N_("enterprise"), f"{_name(subject, say)} ({subject['identifier']})"),
         (N_("period"), " – ".join(dict.fromkeys(subject["period"].values()))),
         (N_("verification"), say.fill(verification, by=subject["verification"]["by"])),
     ]
+    for told in subject["verification"]["opinions"]:
+        label = say.fill(N_("opinion on {month}"), month=told["month"])
+        outcome = say(OUTCOMES[told["outcome"]].message)
+        text = N_("{outcome} of {by}: {opinion}")
+        rows.append((label, say.fill(text, outcome=outcome, by=told["by"], opinion=told["opinion"])))
+    return rows
 
 
 def _issue(stated: Any, say: Speech) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lujin.accounts import Amount
-from lujin.accounts.periods import STATES
+from lujin.accounts.periods import OUTCOMES, STATES
 from lujin.accounts.sections import shown
 from lujin.errors import N_
 from lujin.show.amounts import local, month_text, number, percent
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lujin.workspace.plan import Held
 
 PERIOD_STATES: Mapping[str, str] = {state: named.message for state, named in STATES.items()}
+OPINIONS: Mapping[str, str] = {outcome: named.message for outcome, named in OUTCOMES.items()}
 CHANGES: Mapping[str, str] = {
     "structural": N_("change of structure"),
     "method": N_("change of method"),
@@ -51,8 +52,11 @@ def state(words: Words, view: PeriodView) -> str:
         return say(N_("open: facts that come still move this account"))
     when = local(view.closed_at, zone)
     if view.verifier:
-        text = N_("closed {when}, verified by {verifier}: {opinion}")
-        return say.fill(text, when=when, verifier=view.verifier, opinion=view.opinion)
+        text = N_("closed {when}, verified by {verifier}, {outcome}: {opinion}")
+        if view.state != "verified":
+            text = N_("closed {when}, not verified; {verifier} gave an {outcome}: {opinion}")
+        outcome = words.term(OPINIONS, view.outcome)
+        return say.fill(text, when=when, verifier=view.verifier, outcome=outcome, opinion=view.opinion)
     return say.fill(N_("closed {when}, not verified"), when=when)
 
 
@@ -124,12 +128,12 @@ def periods(console: Console, found: Sequence[Period], words: Words) -> None:
         Column(say(N_("state")), keep=True),
         Column(say(N_("closed"))),
         Column(say(N_("as known on"))),
-        Column(say(N_("verified by"))),
+        Column(say(N_("opinion of"))),
         Column(say(N_("note or cause"))),
     ]
     rows = []
     for period in found:
-        closing, opinion = period.closing, period.verification
+        closing, opinion = period.closing, period.opinion
         last = period.events[-1] if period.events else None
         said = "" if last is None else last.cause or (closing.note if closing else "")
         rows.append(
@@ -138,7 +142,7 @@ def periods(console: Console, found: Sequence[Period], words: Words) -> None:
                 words.term(PERIOD_STATES, period.state),
                 local(closing.recorded_at, zone) if closing else "",
                 closing.known.isoformat() if closing else "",
-                opinion.verifier if opinion else "",
+                _opinion(opinion, words) if opinion else "",
                 said,
             ]
         )
@@ -150,9 +154,14 @@ def periods(console: Console, found: Sequence[Period], words: Words) -> None:
                 month=month_text(event.month),
                 state=words.term(PERIOD_STATES, event.state),
                 when=local(event.recorded_at, zone),
-                said=event.cause or event.opinion or event.note,
+                said=_opinion(event, words) if event.outcome else event.cause or event.note,
             )
             say_line(console, text.rstrip(), "dim")
+
+
+def _opinion(event: PeriodEvent, words: Words) -> str:
+    values = {"verifier": event.verifier, "outcome": words.term(OPINIONS, event.outcome), "opinion": event.opinion}
+    return words.say.fill(N_("{verifier}, {outcome}: {opinion}"), **values)
 
 
 def closed(console: Console, found: Sequence[Period], words: Words) -> None:
@@ -220,6 +229,7 @@ def base_year(console: Console, found: BaseYear, words: Words) -> None:
     columns = [Column(say(N_("base year"))), number_column("tCO2e")]
     rows = [
         [say.fill(N_("{year} as first closed"), year=found.year), number(result.original)],
+        [say(N_("of it eliminated between neighbours")), number(found.eliminated)],
         [say.fill(N_("{year} to compare with"), year=found.year), number(result.current)],
         [say(N_("below the threshold, not recalculated")), number(result.pending)],
     ]
@@ -230,6 +240,9 @@ def base_year(console: Console, found: BaseYear, words: Words) -> None:
         threshold=percent(float(result.threshold)),
     )
     show_table(console, title, Table(columns, rows))
+    if not found.by_addition:
+        text = N_("the method pack of book {book} posts no eliminations: energy made in the park may count twice")
+        say_line(console, say.fill(text, book=words.book(found.book)), "yellow")
     heads = [
         Column(say(N_("when"))),
         Column(say(N_("kind"))),

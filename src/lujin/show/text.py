@@ -80,17 +80,18 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 @dataclass(frozen=True, slots=True)
 class Column:
     """``number``: right-aligned and never wrapped. ``keep``: shown although every cell is empty.
-    ``spare``: left out, the last one first, rather than wrap a line.
+    ``spare``: left out, the last one first, rather than wrap a line; ``yields``: rather than break a word.
     """
 
     name: str
     number: bool = False
     keep: bool = False
     spare: bool = False
+    yields: bool = False
 
 
-def number_column(name: str, *, keep: bool = False, spare: bool = False) -> Column:
-    return Column(name, True, keep, spare)
+def number_column(name: str, *, keep: bool = False, spare: bool = False, yields: bool = False) -> Column:
+    return Column(name, True, keep, spare, yields)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class Table:
         used = self._used()
         while (spare := [i for i in used if self.columns[i].spare]) and self._wide(used) > width:
             used.remove(spare[-1])
+        while (yields := [i for i in used if self.columns[i].yields]) and self._narrow(used) > width:
+            used.remove(yields[-1])
         widths = self._fitted(used, width)
         rule = "─" * (sum(widths) + GAP * (len(widths) - 1))
         out = [("bold", line) for line in self._row([c.name for c in self.columns], used, widths)]
@@ -149,6 +152,9 @@ class Table:
 
     def _wide(self, used: Sequence[int]) -> int:
         return sum(self._natural(i) for i in used) + GAP * (len(used) - 1)
+
+    def _narrow(self, used: Sequence[int]) -> int:
+        return sum(self._least(i) for i in used) + GAP * (len(used) - 1)
 
     def _fitted(self, used: Sequence[int], width: int) -> list[int]:
         """Text columns give way, the widest first, down to their longest word, then to LEAST."""

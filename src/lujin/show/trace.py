@@ -25,13 +25,13 @@ def intensities(console: Console, found: MonthTrace, words: Words, park: str, en
     """Every enterprise's power and heat: how much, and the carbon of a unit: mean, least and greatest hour."""
     say = words.say
     columns = [
-        Column(say(N_("enterprise")), spare=True),
+        Column(say(N_("enterprise"))),
         Column(say(N_("carrier"))),
         number_column(say(N_("amount"))),
         Column(say(N_("unit"))),
         number_column(say(N_("mean"))),
-        number_column(say(N_("least hour"))),
-        number_column(say(N_("greatest hour"))),
+        number_column(say(N_("least hour")), yields=True),
+        number_column(say(N_("greatest hour")), yields=True),
         Column(say(N_("intensity"))),
     ]
     rows = []

@@ -23,7 +23,7 @@ TOTALS: Mapping[str, str] = {
     "direct": N_("own emissions"),
     "acquired": N_("taken over"),
     "transferred": N_("passed on"),
-    "final": N_("remaining"),
+    "final": N_("own use and sold outside"),
 }
 # Natural key of a factor's row → its table and columns
 Named = Mapping[str, tuple[str, Mapping[str, str]]]

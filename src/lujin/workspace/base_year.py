@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from lujin.accounts import Amount, GwpSet
 from lujin.accounts.base_year import CO2E, BaseYear, Change, Kind, assess, boundary_moves
+from lujin.accounts.pack import packs
 from lujin.accounts.period_facts import moves, periods
 from lujin.accounts.periods import Period, PeriodEvent
 from lujin.accounts.sections import CARBON_BOOKS, group, month_text
@@ -25,6 +26,7 @@ from lujin.workspace.reading import gwp_sets
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
 
+ELIMINATED = "ELIM/S2/"  # what consolidation by addition takes out of scope 2 again
 TONNE = 10**9  # mg
 Told = Mapping[str, Decimal | None] | Collection[str]
 
@@ -44,17 +46,24 @@ def base_year(workspace: Workspace, book: str, structural: Told, organic: Collec
     with workspace.engine.connect() as connection:
         found = periods(connection, months)
         first = {month: _first_closing(period) for month, period in found.items()}
-        gases = _scopes(connection, book, {m: closing.known if closing else None for m, closing in first.items()})
+        known = {m: closing.known if closing else None for m, closing in first.items()}
+        gases, eliminations = _scopes(connection, book, known)
+        adding = _by_addition(connection, book, known)
         restated = _restatements(connection, book, found, sets[book])
     enterprises = {name: sets[book].co2e(amounts) for name, amounts in sorted(gases.items())}
-    original = Amount(sum(amount.base for amount in enterprises.values()), CO2E)
-    moved = _structure(park, year, enterprises, told, organic)
+    out = {name: sets[book].co2e(amounts) for name, amounts in eliminations.items()}
+    eliminated = Amount(-sum(amount.base for amount in out.values()), CO2E)
+    original = Amount(sum(amount.base for amount in enterprises.values()) - eliminated.base, CO2E)
+    net = {name: amount + out[name] if name in out else amount for name, amount in enterprises.items()}
+    moved = _structure(park, year, net, told, organic)
     return BaseYear(
         year,
         book,
         sets[book].assessment,
         tuple(month for month, closing in first.items() if closing is None),
         enterprises,
+        eliminated,
+        adding,
         assess(original, [*restated, *moved], park.recalculation_threshold),
     )
 
@@ -79,18 +88,39 @@ def _first_closing(period: Period) -> PeriodEvent | None:
     return period.events[0] if period.events else None
 
 
-def _scopes(connection: Connection, book: str, known: Mapping[int, datetime | None]) -> dict[str, dict[str, int]]:
-    """Gases [mg] of scopes 1 and 2 per enterprise, each month as known then; None: as known now."""
-    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+Gases = dict[str, dict[str, int]]  # enterprise → gas → mg
+
+
+def _scopes(connection: Connection, book: str, known: Mapping[int, datetime | None]) -> tuple[Gases, Gases]:
+    """Scopes 1 and 2 per enterprise, and what each as a seller eliminates (negative); each month as known then;
+    None: as known now.
+    """
+    sums: Gases = defaultdict(lambda: defaultdict(int))
+    out: Gases = defaultdict(lambda: defaultdict(int))
     for month, then in known.items():
         select = moves().where(entry.c.book == book, entry.c.month == month)
         if then is not None:
             select = select.where(entry.c.recorded_at <= then)
         for enterprise, _, debit, credit, gas, amount in connection.execute(select):
             for account, signed in ((debit, int(amount)), (credit, -int(amount))):
-                if group(account.partition("/")[2]) in ("S1", "S2"):
+                name = account.partition("/")[2]
+                if group(name) in ("S1", "S2"):
                     sums[enterprise][gas] += signed
-    return sums
+                elif name.startswith(ELIMINATED):
+                    out[enterprise][gas] += signed
+    return sums, out
+
+
+def _by_addition(connection: Connection, book: str, known: Mapping[int, datetime | None]) -> bool:
+    """Whether every pack of the months posts eliminations."""
+    used: set[str] = set()
+    for month, then in known.items():
+        select = sa.select(entry.c.pack).where(entry.c.book == book, entry.c.month == month).distinct()
+        used |= set(
+            connection.execute(select if then is None else select.where(entry.c.recorded_at <= then)).scalars()
+        )
+    found = packs()
+    return bool(used) and all(name in found and found[name].consolidation is not None for name in used)
 
 
 # ------------------------------------------------------------------------------------------- what has changed
@@ -126,7 +156,8 @@ def _moved(book: str, events: Collection[PeriodEvent]) -> dict[str, int]:
     sums: dict[str, int] = defaultdict(int)
     for event in events:
         for part in event.effect:
-            if part["book"] == book and group(part["account"]) in ("S1", "S2"):
+            counts = group(part["account"]) in ("S1", "S2") or part["account"].startswith(ELIMINATED)
+            if part["book"] == book and counts:
                 sums[part["commodity"]] += int(part["amount"])
     return sums
 

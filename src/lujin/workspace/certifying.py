@@ -26,6 +26,7 @@ from lujin.database import writing
 from lujin.errors import N_, InputError, Problem
 from lujin.park import Park
 from lujin.park.calendar import next_month
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import current_head, key_of, leaves, store_head
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def issue(
                     recorded_at=now,
                 )
             )
+            seal_events(workspace, connection, now)
     return document
 
 
@@ -174,12 +176,13 @@ def _certified(
     uncertainty: Sequence[Doubt],
 ) -> Certified:
     from lujin.publish import Certified, Party
+    from lujin.publish.records import Opinion
 
     park, node = asked.park, asked.park.nodes[asked.enterprise]
     entries = _entries(connection, asked, Tree(list(leaves(connection))))
-    opinions = [period.verification for period in asked.periods.values()]
-    verifiers = sorted({opinion.verifier for opinion in opinions if opinion})
-    verified = all(opinion is not None for opinion in opinions)
+    opinions = [event for period in asked.periods.values() if (event := period.opinion)]
+    verifiers = sorted({event.verifier for event in opinions})
+    verified = all(period.state == "verified" for period in asked.periods.values())
     totals = _totals(connection, asked)
     books = {e.book for e in entries}
     own = [name for name in park.nodes if park.owner(name) == asked.enterprise]
@@ -199,6 +202,7 @@ def _certified(
         uncertainty=[doubt for doubt in uncertainty if doubt.book in books],
         verification="verified" if verified else "unverified",
         verified_by=", ".join(verifiers) if verified else "",
+        opinions=[Opinion(e.month, e.verifier, e.outcome, e.opinion) for e in opinions],
     )
 
 

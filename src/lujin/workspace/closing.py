@@ -13,12 +13,24 @@ from lujin.accounts import posted_through
 from lujin.accounts.facts import COUNTS, completeness_as_of
 from lujin.accounts.pack import packs
 from lujin.accounts.period_facts import account_digest, embodied_balances, log_size, periods, record_event
-from lujin.accounts.periods import Act, Closing, Period, PeriodEvent, after, examine, refusal
+from lujin.accounts.periods import (
+    OUTCOMES,
+    VERIFYING,
+    Act,
+    Closing,
+    Outcome,
+    Period,
+    PeriodEvent,
+    after,
+    examine,
+    refusal,
+)
 from lujin.accounts.sections import month_text
 from lujin.database import writing
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.readings.sources import pending
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import prepared_head
 from lujin.workspace.importing import recover
 from lujin.workspace.replay import month_as_known
@@ -53,6 +65,7 @@ def close(workspace: Workspace, months: Sequence[int], note: str = "", author: s
             for event in events:
                 record_event(connection, event)
             store_head(connection)
+            seal_events(workspace, connection, now)
         return closed
 
 
@@ -69,6 +82,7 @@ def _examined(
     posted = due.posted.filter(pl.col("month") == month)
     embodied = packs().get(workspace.park.packs.get("embodied", ""))
     with workspace.engine.connect() as connection:
+        lacking, errors = _lacking(workspace, connection, month, now, posted)
         slots = completeness_as_of(connection, [month], as_of=now).select(pl.col(COUNTS).sum()).row(0, named=True)
         problems, disclosed = examine(
             Closing(
@@ -77,7 +91,7 @@ def _examined(
                 posted=posted["enterprise"].to_list(),
                 waiting=waiting.get(month, {}),
                 unfinished=len(pending(workspace.engine)),
-                lacking=_lacking(workspace, connection, month, now, posted),
+                lacking=lacking,
                 balances=embodied_balances(connection, month),
                 carried=embodied.carries if embodied else (),
                 expected=slots["expected"],
@@ -98,26 +112,40 @@ def _examined(
             note=note,
             disclosed=tuple(d.as_dict() for d in disclosed),
         )
-    return problems, event
+    return (*problems, *errors), event
 
 
 def _lacking(
     workspace: Workspace, connection: sa.Connection, month: int, now: datetime, posted: pl.DataFrame
-) -> list[str]:
-    """Enterprises whose account lacks a factor or price that it must have. What lacks in scope 3 alone, which an
+) -> tuple[list[str], tuple[Problem, ...]]:
+    """Enterprises whose account lacks a line that it must have, and why. What lacks in scope 3 alone, which an
     enterprise reports as far as it can, closes nothing out.
     """
     marked: list[str] = posted.filter(pl.col("lacking"))["enterprise"].to_list()
     if not marked:
-        return []
+        return [], ()
     again = month_as_known(workspace, connection, month, now, posted["enterprise"].to_list())
-    return marked if any(problem.severity == "error" for problem in again.problems) else []
+    errors = tuple(problem for problem in again.problems if problem.severity == "error")
+    return (marked, errors) if errors else ([], ())
 
 
 def verified(
-    workspace: Workspace, months: Sequence[int], verifier: str, opinion: str, author: str = ""
+    workspace: Workspace,
+    months: Sequence[int],
+    verifier: str,
+    outcome: str,
+    opinion: str,
+    author: str = "",
 ) -> tuple[Period, ...]:
-    """Record a verifier's opinion on closed months: all of them, or none."""
+    """Record a verifier's opinion on closed months: all of them, or none. Only an ``outcome`` of VERIFYING
+    verifies them; with another they stay closed, and the opinion stands beside them.
+    """
+    known_outcome = next((known for known in OUTCOMES if known == outcome), None)
+    if known_outcome is None:
+        params = {"outcome": outcome, "known": ", ".join(OUTCOMES)}
+        raise InputError(
+            Problem(N_("{outcome} is no outcome of a verification"), params, N_("use one of: {known}"))
+        )
     if not verifier.strip() or not opinion.strip():
         message = N_("a verification names the verifier and the opinion")
         raise InputError(Problem(message, {}, N_("say them with: --verifier NAME --opinion TEXT")))
@@ -128,11 +156,15 @@ def verified(
             _refuse("verify", found)
             if changed := [m for m, period in found.items() if not _stands(connection, period)]:
                 raise IntegrityError(*(_changed(month) for month in changed))
-        events = [_opinion(period, verifier.strip(), opinion.strip(), author, now) for period in found.values()]
+        events = [
+            _opinion(period, (verifier.strip(), known_outcome, opinion.strip()), author, now)
+            for period in found.values()
+        ]
         with writing(workspace.engine) as connection:
             done = tuple(after("verify", found[event.month], event) for event in events)
             for event in events:
                 record_event(connection, event)
+            seal_events(workspace, connection, now)
         return done
 
 
@@ -146,18 +178,20 @@ def _changed(month: int) -> Problem:
     return Problem(message, {"month": month_text(month)}, N_("restore the database from a backup"))
 
 
-def _opinion(period: Period, verifier: str, opinion: str, author: str, now: datetime) -> PeriodEvent:
+def _opinion(period: Period, said: tuple[str, Outcome, str], author: str, now: datetime) -> PeriodEvent:
+    verifier, outcome, opinion = said
     closing = period.closing
     assert closing is not None
     return PeriodEvent(
         period.month,
-        "verified",
+        "verified" if outcome in VERIFYING else "closed",
         recorded_at=now,
         known=closing.known,
         entries=closing.entries,
         digest=closing.digest,
         author=author,
         verifier=verifier,
+        outcome=outcome,
         opinion=opinion,
     )
 

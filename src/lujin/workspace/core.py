@@ -137,11 +137,15 @@ class Workspace:
 
         return close(self, months, note, author)
 
-    def verified(self, months: Sequence[int], verifier: str, opinion: str, author: str = "") -> tuple[Period, ...]:
-        """Record a verifier's opinion on closed months."""
+    def verified(
+        self, months: Sequence[int], verifier: str, outcome: str, opinion: str, author: str = ""
+    ) -> tuple[Period, ...]:
+        """Record a verifier's opinion on closed months. ``outcome``: unqualified or qualified, which verify them;
+        adverse or disclaimer, which leave them closed.
+        """
         from lujin.workspace.closing import verified
 
-        return verified(self, months, verifier, opinion, author)
+        return verified(self, months, verifier, outcome, opinion, author)
 
     def periods(self) -> tuple[Period, ...]:
         """Every month that is posted or was closed: its state and its history."""

@@ -152,16 +152,19 @@ def daily_head(workspace: Workspace, now: datetime) -> tuple[Problem, ...]:
 @dataclass(frozen=True, slots=True)
 class Head:
     """The signed head of the log. ``witness``: the older head that was given, with the proof that the log extends
-    it, as ``check`` takes it; ``grown``: how many entries came since.
+    it, as ``check`` takes it; ``grown``: how many entries came since. ``events``: the signed head of what was done
+    to months.
     """
 
     document: Mapping[str, Any]
     heads: int
     witness: Mapping[str, Any] | None = None
     grown: int | None = None
+    events: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {"head": self.document, "heads": self.heads, "witness": self.witness, "grown": self.grown}
+        names = ("heads", "witness", "grown", "events")
+        return {"head": self.document, **{name: getattr(self, name) for name in names}}
 
 
 def head(workspace: Workspace, since: Path | None = None) -> Head:
@@ -170,19 +173,25 @@ def head(workspace: Workspace, since: Path | None = None) -> Head:
     IntegrityError: the log does not extend the older head, so that something recorded then was changed.
     """
     from lujin.publish import head_document
+    from lujin.workspace.event_heads import refuse_unless_extended, seal_events
 
-    older = None if since is None else _read_head(since)
+    older, events = (None, None) if since is None else _read_head(since)
     with workspace.writing("head"):
-        found = current_head(workspace, workspace.now())
+        now = workspace.now()
+        found = current_head(workspace, now)
         if found is None:
             raise InputError(Problem(N_("nothing is posted, so there is no log yet"), {}, N_("run: lujin run")))
         with writing(workspace.engine) as connection:
+            if events is not None:
+                refuse_unless_extended(connection, events)
             store_head(connection, found)
             count = len(heads(connection))
-    document = head_document(found.head)
+            sealed = seal_events(workspace, connection, now)
+    made = Head(head_document(found.head), count, events=None if sealed is None else sealed.document)
     if older is None:
-        return Head(document, count)
-    return Head(document, count, consistency(workspace, older, found.head.size), found.head.size - older.size)
+        return made
+    proof = consistency(workspace, older, found.head.size)
+    return replace(made, witness=proof, grown=found.head.size - older.size)
 
 
 def consistency(workspace: Workspace, older: TreeHead, size: int | None = None) -> dict[str, Any]:
@@ -206,11 +215,14 @@ def consistency(workspace: Workspace, older: TreeHead, size: int | None = None) 
     return witness(older, tree.consistency(older.size, wanted))
 
 
-def _read_head(file: Path) -> TreeHead:
-    """The head in a file: a head document, or what ``head --json`` wrote. InputError: none, or not signed."""
+def _read_head(file: Path) -> tuple[TreeHead, dict[str, Any] | None]:
+    """The head in a file: a head document, or what ``head --json`` wrote, perhaps with the head of events.
+
+    InputError: none, or not signed.
+    """
     from lujin.publish import head_of
     from lujin.publish.integrity import verify
-    from lujin.publish.shapes import HEAD
+    from lujin.publish.shapes import EVENT_HEAD, HEAD
 
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
@@ -222,7 +234,11 @@ def _read_head(file: Path) -> TreeHead:
     document = value.get("head", value) if isinstance(value, dict) else value
     HEAD(document, "head")
     verify(document)
-    return head_of(document)
+    events = value.get("events")
+    if events is not None:
+        EVENT_HEAD(events, "events")
+        verify(events)
+    return head_of(document), events
 
 
 # ------------------------------------------------------------------------------------------- status, checking

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lujin.accounts import (
@@ -28,6 +29,7 @@ from lujin.accounts.audit import verify as verify_ledger
 from lujin.accounts.explain import explain as explain_line
 from lujin.accounts.facts import COUNTS, completeness_as_of, park_as_of, reference_as_of
 from lujin.accounts.period_facts import periods, verify_periods
+from lujin.accounts.tables import period_event
 from lujin.accounts.uncertainty_parts import Uncertainty
 from lujin.accounts.uncertainty_statement import Drawing
 from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
@@ -39,6 +41,7 @@ from lujin.readings.sources import pending, sources
 from lujin.reference import Reference, Row
 from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
+from lujin.workspace.event_heads import verify_events
 from lujin.workspace.evidence import verify_heads
 from lujin.workspace.methods import methods
 from lujin.workspace.progress import Progress
@@ -207,8 +210,9 @@ def verify(workspace: Workspace, *, replay: bool, progress: Progress) -> dict[st
     with workspace.engine.connect() as connection:
         problems = verify_ledger(connection)
         found, heads = verify_heads(connection)
-        problems += [*found, *verify_periods(connection)]
-        events = sum(len(period.events) for period in periods(connection).values())
+        done = verify_events(connection, workspace)
+        problems += [*found, *done, *([] if done else verify_periods(connection))]
+        events = int(connection.execute(sa.select(sa.func.count()).select_from(period_event)).scalar_one())
         size = {**ledger_size(connection), "heads": heads, "period_events": events}
     if replay and not problems:
         problems = replay_postings(workspace, progress)

@@ -15,6 +15,7 @@ from lujin.accounts.periods import PeriodEvent, after
 from lujin.accounts.sections import month_text
 from lujin.errors import N_, InputError, Problem
 from lujin.readings.sources import sources
+from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import daily_head
 from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work
@@ -127,6 +128,7 @@ def _sealing(
         )
         after("restate", period, event)
         record_event(connection, event)
+        seal_events(workspace, connection, now)
         events.append(event)
 
     return seal

@@ -23,7 +23,7 @@ from lujin.workspace.running import energy_of
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +125,32 @@ def _month(workspace: Workspace, folder: Path, month: int, before: TraceState) -
     if (known := _known(about, target, inputs)) is not None:
         frame = pl.read_parquet(target)
         state = TraceState(**known["state"])
-        return MonthTrace(month, frame, target, known["sha256"], known["balance"], gwp, False), state
+        said = tuple(Problem(**problem) for problem in known["problems"])
+        return MonthTrace(month, frame, target, known["sha256"], known["balance"], gwp, False, said), state
     found = trace_month(workspace.park, energy.subjects, resolve, before)
     found.frame.write_parquet(target, compression="zstd", statistics=False)
     sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
     balance = {"emitted": found.emitted, "used": found.used, "imbalance": found.imbalance}
-    record = {"inputs": inputs, "sha256": sha256, "balance": balance, "state": asdict(found.state)}
+    record = {
+        "inputs": inputs,
+        "sha256": sha256,
+        "balance": balance,
+        "state": asdict(found.state),
+        "problems": [_plain(problem) for problem in found.problems],
+    }
     write_whole(about, json.dumps(record, indent=1, sort_keys=True))
     return MonthTrace(month, found.frame, target, sha256, balance, gwp, True, found.problems), found.state
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON holds it, to be said again when the month is read back."""
+    params = {name: str(value) for name, value in problem.params.items()}
+    return {
+        "message": problem.message,
+        "params": params,
+        "remedy": problem.remedy,
+        "severity": problem.severity,
+    }
 
 
 def _known(about: Path, target: Path, inputs: str) -> dict[str, Any] | None:

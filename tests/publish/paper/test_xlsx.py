@@ -17,6 +17,7 @@ from lujin.accounts import Amount
 from lujin.language import Language
 from lujin.publish.compose import compose
 from lujin.publish.letterhead import Letterhead, Paper
+from lujin.publish.tables import settlements
 from lujin.publish.xlsx import xlsx
 from lujin.workspace import Workspace
 
@@ -244,3 +245,15 @@ def test_control_characters_become_visible(paper: Papers, control: str) -> None:
     asked = paper("en")
     asked = replace(asked, statement=replace(asked.statement, name_en=broken(control)("Lingli")))
     assert opened(asked)["Summary"]["A2"].value == "L\ufffdingli"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_dispute_on_paper_says_what_each_side_counts_and_settles_nothing(
+    demo: Workspace, language: Language
+) -> None:
+    asked = settled(paper_of(demo, language, "E006", 202501, "embodied"))
+    disputed = tuple(replace(s, outcome="dispute") for s in asked.statement.settlements[:1])
+    table = settlements(replace(asked, statement=replace(asked.statement, settlements=disputed)))
+    assert table.rows[0][7] == "—"
+    least, most = disputed[0].sides
+    assert all(f"{side.value:,.3f} GJ" in table.notes[1] for side in (least, most, most - least))

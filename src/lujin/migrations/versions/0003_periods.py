@@ -1,4 +1,4 @@
-"""Periods and evidence: period_event, tree_head, certificate, certificate_superseded."""
+"""Periods and evidence: period_event, tree_head, certificate, certificate_superseded, event_head."""
 
 from typing import Any
 
@@ -12,12 +12,13 @@ down_revision: str | None = "0002"
 
 _INSTANT = sa.Text().with_variant(sa.DateTime(timezone=True), "postgresql")
 _MONTH = "month BETWEEN 190001 AND 999912 AND month % 100 BETWEEN 1 AND 12"
-_TABLES = ("period_event", "tree_head", "certificate", "certificate_superseded")
+_TABLES = ("period_event", "tree_head", "certificate", "certificate_superseded", "event_head")
 
 
 def upgrade() -> None:
     _periods()
     _evidence()
+    _event_heads()
     dialect = op.get_bind().dialect.name
     for table in _TABLES:
         for statement in append_only_sql(table, dialect):
@@ -55,15 +56,24 @@ def _periods() -> None:
         *_texts("state"),
         *_instants("known"),
         *_integers("entries"),
-        *_texts("digest", "author", "note", "verifier", "opinion", "cause", "disclosed", "arrived", "effect"),
+        *_texts(
+            "digest", "author", "note", "verifier", "outcome", "opinion", "cause", "disclosed", "arrived", "effect"
+        ),
         *_instants("recorded_at"),
         _check("period_event", "state_known", "state IN ('closed', 'verified', 'restated')"),
         _check("period_event", "month_valid", _MONTH),
         _check("period_event", "digest_and_size", "length(digest) = 64 AND entries >= 0"),
         _check(
             "period_event",
-            "verified_by_name",
-            "(state = 'verified') = (verifier <> '') AND (state = 'verified') = (opinion <> '')",
+            "opinion_by_name",
+            "(outcome <> '') = (verifier <> '') AND (outcome <> '') = (opinion <> '')",
+        ),
+        _check(
+            "period_event",
+            "verified_by_outcome",
+            "(state = 'verified') = (outcome IN ('unqualified', 'qualified'))"
+            " AND (outcome IN ('', 'unqualified', 'qualified') OR state = 'closed')"
+            " AND outcome IN ('', 'unqualified', 'qualified', 'adverse', 'disclaimer')",
         ),
         _check("period_event", "restated_for_cause", "(state = 'restated') = (cause <> '')"),
         sqlite_strict=True,
@@ -107,5 +117,19 @@ def _evidence() -> None:
         sa.ForeignKeyConstraint(
             ["event"], ["period_event.number"], name="fk_certificate_superseded_event_period_event"
         ),
+        sqlite_strict=True,
+    )
+
+
+def _event_heads() -> None:
+    kinds = ("period_event", "certificate", "certificate_superseded")
+    chains = [c for kind in kinds for c in (*_integers(f"{kind}_rows"), *_texts(f"{kind}_digest"))]
+    op.create_table(
+        "event_head",
+        *_number("event_head"),
+        *chains,
+        *_texts("key", "signature"),
+        *_instants("recorded_at"),
+        _check("event_head", "signed", "length(period_event_digest) = 64 AND signature <> ''"),
         sqlite_strict=True,
     )
