@@ -8,7 +8,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from lujin.accounts.base_units import SHOWN
-from lujin.accounts.periods import OUTCOMES
 from lujin.errors import N_
 from lujin.publish.kinds import NO_CERTIFICATE
 from lujin.show.text import NOTHING, Column, Table, number_column, say_line, show_table
@@ -113,7 +112,10 @@ def _first(stated: Any, say: Speech) -> list[tuple[str, str]]:
         (N_("period"), " – ".join(dict.fromkeys(subject["period"].values()))),
         (N_("verification"), say.fill(verification, by=subject["verification"]["by"])),
     ]
-    for told in subject["verification"]["opinions"]:
+    if opinions := subject["verification"]["opinions"]:
+        from lujin.accounts.periods import OUTCOMES  # loads the table libraries, which few certificates need
+
+    for told in opinions:
         label = say.fill(N_("opinion on {month}"), month=told["month"])
         outcome = say(OUTCOMES[told["outcome"]].message)
         text = N_("{outcome} of {by}: {opinion}")
