@@ -19,6 +19,7 @@ from lujin.show.embodied import embodied
 from lujin.show.factors import factor_text, factor_value, source_name
 from lujin.show.scopes import iso14064, scope3
 from lujin.show.text import (
+    LEAST,
     NOTHING,
     Column,
     Table,
@@ -440,7 +441,10 @@ def _restatements(console: Console, found: Statement, words: Words) -> None:
             what = words.commodity(change.commodity) if coal else words.account(change.account)
             if change.commodity in _GASES or change.commodity.startswith("CO2e"):
                 what = say.fill(N_("{account} · {gas}"), account=what, gas=words.commodity(change.commodity))
-            say_line(console, f"  {padded(amount, left, right=True)} {padded(its, unit)}  {what}")
+            start = f"  {padded(amount, left, right=True)} {padded(its, unit)}  "
+            for line in wrapped(what, max(console.width - width_of(start), LEAST)):
+                console.print(start + line, soft_wrap=True)
+                start = " " * width_of(start)
         if not restated.changes:
             say_line(console, "  " + say(N_("nothing on the enterprise's own accounts")))
         if len(restated.changes) > CHANGES:
