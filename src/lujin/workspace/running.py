@@ -127,6 +127,7 @@ class Due:
     held: tuple[Held, ...]
     posted: pl.DataFrame
     periods: Mapping[int, Period]  # months that were closed once
+    digests: Mapping[str, str]  # of the part of the park that each enterprise stands on
 
 
 def run(workspace: Workspace, month: int | None = None, *, progress: Progress = silent) -> RunReport:
@@ -137,9 +138,8 @@ def run(workspace: Workspace, month: int | None = None, *, progress: Progress = 
         now = workspace.now()
         reference = record_facts(workspace, now)
         due = due_work(workspace, month)
-        digests = enterprise_digests(workspace)
         closed = due.periods.keys()
-        reports, waits = post_all(workspace, due.work, reference, digests, now, progress, closed=closed)
+        reports, waits = post_all(workspace, due.work, reference, due.digests, now, progress, closed=closed)
         held = due_work(workspace, month).held if waits else due.held
         notices = daily_head(workspace, now)
     return RunReport(reports, time.perf_counter() - started, now, held, notices=notices)
@@ -164,7 +164,7 @@ def due_work(workspace: Workspace, month: int | None = None) -> Due:
         Held(at, closed[at].state, reasons, arrivals_since(workspace.park, touched, posted, ids, at))
         for at, reasons in sorted(waiting.items())
     )
-    return Due([item for item in work if item.month not in closed], held, posted, closed)
+    return Due([item for item in work if item.month not in closed], held, posted, closed, digests)
 
 
 def _carried_anew(workspace: Workspace, posted: pl.DataFrame, month: int) -> dict[str, str]:
