@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import signal
 import sqlite3
 import subprocess
@@ -71,12 +70,13 @@ def rows(engine: Engine, table: sa.Table = fact) -> list[tuple[object, ...]]:
 
 class TestMigration:
     def test_migrated_schema_equals_what_the_rooms_declare(self, database: Database) -> None:
-        for room in ("readings", "accounts"):
+        for room in ("readings", "accounts", "access", "alarms", "web"):
             package = importlib.import_module(f"lujin.{room}")
-            for module in pkgutil.iter_modules(package.__path__):
-                source = Path(str(package.__path__[0])) / f"{module.name}.py"
+            folder = Path(str(package.__path__[0]))
+            for source in sorted(folder.rglob("*.py")):
                 if "lujin.database import" in source.read_text(encoding="utf-8"):
-                    importlib.import_module(f"lujin.{room}.{module.name}")
+                    name = ".".join(source.relative_to(folder).with_suffix("").parts)
+                    importlib.import_module(f"lujin.{room}.{name}")
         engine = database()
         migrate(engine)
         with engine.connect() as connection:

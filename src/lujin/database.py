@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
@@ -180,6 +180,56 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def rehearsing(engine: Engine) -> Iterator[Engine]:
+    """An engine for a trial: what is written through it is seen through it, by nobody else, and then undone.
+
+    One transaction on one connection, in which every further transaction is a savepoint; it is never committed.
+    Other writers wait while it lasts.
+    """
+    with engine.connect().execution_options(**{_WRITE: True}) as connection:
+        outermost = connection.begin()
+        try:
+            yield cast(Engine, _Rehearsal(connection))
+        finally:
+            outermost.rollback()
+
+
+class _Rehearsal:
+    """Stands in for an engine: every connection to it is the same one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def connect(self) -> _Part:
+        return _Part(self._connection)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection.engine, name)
+
+
+class _Part:
+    """Stands in for a connection: to begin is to set a savepoint, to close does nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def begin(self) -> sa.NestedTransaction:
+        return self._connection.begin_nested()
+
+    def execution_options(self, **_options: Any) -> _Part:
+        return self
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
 def insert_many(connection: Connection, table: sa.Table, columns: Mapping[str, Sequence[Any]]) -> int:
     """Insert rows given as equally long columns (lists, NumPy arrays, Polars series); returns their number.
 
@@ -228,11 +278,13 @@ def _copy(connection: Connection, target: str, lists: Sequence[Sequence[Any]]) -
         raise translated(error, str(connection.engine.url.database)) or usual from error
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to this version of lujin; does nothing, quickly, when it is there already."""
+def migrate(engine: Engine, to: str = HEAD) -> None:
+    """Bring the schema to this version of lujin (or to an older revision, where there is none yet); does nothing,
+    quickly, when it is there already.
+    """
     with engine.connect() as connection:
         found = _revision(connection)
-    if found == HEAD:
+    if found == to:
         return
     # Alembic takes 0.2 s to import: only when there is something to do.
     from alembic import command
@@ -258,7 +310,7 @@ def migrate(engine: Engine) -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7102025)"))
         config.attributes["connection"] = connection
         config.attributes["metadata"] = metadata
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -108,3 +108,39 @@ class LockedError(StoreError):
 
 class IntegrityError(StoreError):
     """Stored data contradict themselves."""
+
+
+class NotFoundError(InputError):
+    """There is no such thing, or none that this viewer may know of."""
+
+
+class ForbiddenError(LujinError):
+    """The viewer has no right to do this."""
+
+
+class SignInError(LujinError):
+    """Nobody is signed in, or the sign-in no longer holds."""
+
+
+class ConflictError(InputError):
+    """The thing is not in a state in which this can be done; later it may be."""
+
+
+class StaleError(ConflictError):
+    """Somebody changed the thing since it was read; nothing of this request was stored."""
+
+
+class TooLargeError(InputError):
+    """The input is larger than what is taken."""
+
+
+class MediaError(InputError):
+    """A content type that is not taken here."""
+
+
+class TooManyError(LujinError):
+    """Too many requests in a short time."""
+
+    def __init__(self, *problems: Problem, retry_after_s: int = 60) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(*problems)

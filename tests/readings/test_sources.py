@@ -30,6 +30,34 @@ def touches(*pairs: tuple[int, int]) -> pl.DataFrame:
     return pl.DataFrame(pairs, schema={"month": pl.Int32, "meter": pl.Int32}, orient="row")
 
 
+def test_who_brought_what_and_what_was_taken_back_is_told(engine: Engine) -> None:
+    brought = sources.Origin("Lin", "E001")
+    first = sources.register(engine, "a.csv", "ab", NOW, None, brought)
+    sources.commit(engine, first, COUNTS, touches((202501, 1), (202502, 1)) if keyed(engine) else touches(), NOW)
+    second = sources.register(engine, "b.csv", "cd", NOW)
+    sources.commit(engine, second, COUNTS, touches(), NOW)
+    assert [s.origin for s in sources.sources(engine)] == [brought, sources.Origin()]
+    assert [s.number for s in sources.latest(engine, 10)] == [2, 1]
+    assert [s.number for s in sources.latest(engine, 10, before=2)] == [1]
+    assert [s.number for s in sources.latest(engine, 10, party="E001")] == [1]
+    assert sources.touched_by(engine, [1, 2]) == {1: (202501, 202502)}
+
+    back = sources.Origin("Lin", "E001", first, "wrong file")
+    third = sources.register(engine, "a.csv", "", NOW, None, back)
+    assert sources.undoings(engine) == {}, "it is not there before it is stored"
+    sources.commit(engine, third, {}, touches(), NOW)
+    assert sources.undone(sources.undoings(engine)) == {first: third}
+    assert sources.find_by_digest(engine, "ab") is None
+    fourth = sources.register(engine, "a.csv", "", NOW, None, sources.Origin(undoes=third))
+    sources.commit(engine, fourth, {}, touches(), NOW)
+    assert sources.undone(sources.undoings(engine)) == {third: fourth}
+    assert sources.find_by_digest(engine, "ab") is not None
+
+
+def keyed(engine: Engine) -> bool:
+    return bool(sources.meter_keys(engine, ["M1"]))
+
+
 def test_arrivals_are_numbered_from_one_and_remembered_as_they_came(engine: Engine) -> None:
     first = sources.register(engine, "一月.csv", "ab" * 32, NOW, {"time": "时间"})
     second = sources.register(engine, "b.csv", "cd" * 32, NOW + timedelta(seconds=1))

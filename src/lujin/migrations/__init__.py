@@ -5,4 +5,4 @@ not. A new revision gets the next number, ``down_revision`` the one before, and 
 (`tests/test_database.py` compares the migrated schema with what the rooms declare).
 """
 
-HEAD = "0003"
+HEAD = "0006"

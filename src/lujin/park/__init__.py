@@ -4,7 +4,7 @@
 """
 
 from lujin.park.carriers import CARRIERS, Carrier
-from lujin.park.digest import digest, digests
+from lujin.park.digest import digest, digests, metering_digest
 from lujin.park.files import check, examine, load, read_workbook
 from lujin.park.model import (
     Claim,
@@ -24,7 +24,15 @@ from lujin.park.model import (
 from lujin.park.schema import Draft
 from lujin.park.template import TEMPLATE
 from lujin.park.toml import dumps, from_snapshot
-from lujin.park.virtual import Term, check_terms, flow_terms, meter_chain, meter_dimensions, meter_names
+from lujin.park.virtual import (
+    Term,
+    check_terms,
+    flow_terms,
+    meter_chain,
+    meter_dimensions,
+    meter_names,
+    virtual_terms,
+)
 from lujin.park.workbook import write_workbook
 
 __all__ = [
@@ -58,6 +66,8 @@ __all__ = [
     "meter_chain",
     "meter_dimensions",
     "meter_names",
+    "metering_digest",
     "read_workbook",
+    "virtual_terms",
     "write_workbook",
 ]

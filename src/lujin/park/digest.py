@@ -68,6 +68,20 @@ def digests(park: Park, enterprises: Collection[str] | None = None) -> Mapping[s
     return {name: _sha256({"frame": frame, **_part(park, index, name)}) for name in names}
 
 
+def metering_digest(park: Park) -> str:
+    """SHA-256 (hex) of what interval energies and the sums of meters rest on: meters, flows, carriers, days."""
+    return _sha256(
+        {
+            "timezone": park.timezone,
+            "days": _records(park.days.values()),
+            "meters": _records(park.meters.values()),
+            "flows": _records(park.flows.values()),
+            "carriers": _records(park.carriers.values()),
+            "checks": sorted([t.flow, t.check_meter] for t in park.transfers if t.check_meter),
+        }
+    )
+
+
 class _Index:
     """Who touches what, worked out once for all enterprises."""
 

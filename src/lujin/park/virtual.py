@@ -106,6 +106,16 @@ def check_terms(park: Park) -> Mapping[str, tuple[Term, ...]]:
     }
 
 
+def virtual_terms(park: Park) -> Mapping[str, tuple[Term, ...]]:
+    """For every virtual meter the physical meters that make it up, each with coefficient and window."""
+    flat = _flatten(park)
+    return {
+        name: tuple(Term(device, total, *window) for (device, window), total in flat[name].items() if total)
+        for name, meter in park.meters.items()
+        if meter.kind == "virtual"
+    }
+
+
 def _flatten(park: Park) -> dict[str, _Sums]:
     """Every meter as a sum of physical meters, terms first, so that each is worked out once."""
     flat: dict[str, _Sums] = {}

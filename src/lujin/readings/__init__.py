@@ -5,15 +5,15 @@ readings into energy per quarter hour with flags, ``completeness`` counts them. 
 column mappings) and ``sources`` (what arrived when) are part of this face.
 """
 
-from lujin.readings.energy import Energy, completeness, interval_energy
+from lujin.readings.energy import Energy, completeness, day_completeness, interval_energy
 from lujin.readings.flags import SUSPECT, Flag, bits
 from lujin.readings.guess import ColumnGuess
-from lujin.readings.intake import ImportReport, Intake, Tally, parse_file
+from lujin.readings.intake import ImportReport, Intake, Tally, parse_file, parse_frames
 from lujin.readings.intervals import Event
 from lujin.readings.reconcile import Reconcile, fresh
 from lujin.readings.reject import RejectFile
 from lujin.readings.sources import Source
-from lujin.readings.specs import MeterSpec, meter_specs
+from lujin.readings.specs import MeterSpec, carriers_of_meters, meter_specs
 from lujin.readings.store import ReadingStore
 from lujin.readings.versions import SCHEMA
 
@@ -33,9 +33,12 @@ __all__ = [
     "Source",
     "Tally",
     "bits",
+    "carriers_of_meters",
     "completeness",
+    "day_completeness",
     "fresh",
     "interval_energy",
     "meter_specs",
     "parse_file",
+    "parse_frames",
 ]

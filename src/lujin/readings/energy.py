@@ -79,33 +79,47 @@ def interval_energy(
     return Energy(grid, tuple(spec.id for spec in meters), amount, flags, tuple(events))
 
 
-def completeness(energy: Energy) -> pl.DataFrame:
-    """Slots per meter (数据完整性): ``expected`` = measured + interpolated + estimated + missing.
+def slot_kinds(energy: Energy) -> Mapping[str, Bools]:
+    """Which slots are expected, and how each is known [meters, slots]: ``expected`` = measured + interpolated +
+    estimated + missing.
 
     A slot measured only in part, with nothing estimated for the rest, counts as missing. ``suspect`` slots
-    belong to one of the four as well. ``amount`` and ``estimated_amount`` in base units.
+    belong to one of the four as well.
     """
+    expected = (energy.flags & bits(Flag.OUTSIDE)) == 0
     estimated = (energy.flags & bits(Flag.ESTIMATED)) != 0
     missing = ((energy.flags & bits(Flag.MISSING | Flag.PARTIAL)) != 0) & ~estimated
     interpolated = ((energy.flags & bits(Flag.INTERPOLATED)) != 0) & ~estimated & ~missing
-    expected = np.count_nonzero((energy.flags & bits(Flag.OUTSIDE)) == 0, axis=1)
-    count = {
-        "interpolated": np.count_nonzero(interpolated, axis=1),
-        "estimated": np.count_nonzero(estimated, axis=1),
-        "suspect": np.count_nonzero((energy.flags & bits(SUSPECT)) != 0, axis=1),
-        "missing": np.count_nonzero(missing, axis=1),
+    return {
+        "expected": expected,
+        "measured": expected & ~interpolated & ~estimated & ~missing,
+        "interpolated": interpolated,
+        "estimated": estimated,
+        "suspect": (energy.flags & bits(SUSPECT)) != 0,
+        "missing": missing,
     }
-    measured = expected - count["interpolated"] - count["estimated"] - count["missing"]
+
+
+def completeness(energy: Energy) -> pl.DataFrame:
+    """Slots per meter (数据完整性), see ``slot_kinds``. ``amount`` and ``estimated_amount`` in base units."""
+    kinds = slot_kinds(energy)
     return pl.DataFrame(
         {
             "meter": energy.meters,
-            "expected": expected,
-            "measured": measured,
-            **count,
+            **{name: np.count_nonzero(marked, axis=1) for name, marked in kinds.items()},
             "amount": energy.amount.sum(axis=1),
-            "estimated_amount": np.where(estimated, energy.amount, 0).sum(axis=1),
+            "estimated_amount": np.where(kinds["estimated"], energy.amount, 0).sum(axis=1),
         }
     )
+
+
+def day_completeness(energy: Energy) -> Mapping[str, NDArray[np.int64]]:
+    """Slots of every local day [meters, days], see ``slot_kinds``, and ``amount`` in base units."""
+    first = np.searchsorted(energy.grid.day, np.arange(len(energy.grid.days)))
+    counts = {
+        name: np.add.reduceat(marked, first, axis=1, dtype=np.int64) for name, marked in slot_kinds(energy).items()
+    }
+    return {**counts, "amount": np.add.reduceat(energy.amount, first, axis=1)}
 
 
 def rest_days(grid: Grid, days: Mapping[date, DayFact]) -> Bools:

@@ -51,6 +51,16 @@ def guess_mapping(shape: FileShape, sample: pl.DataFrame, names: MappingOf[str, 
     ``names``: every name of a meter (id or alias) → the meter. ``sample``: text cells as ``source.sample``
     gives them. Raises MappingError listing what to state where the file could be read in several ways.
     """
+    guess, questions = guess_as_far_as(shape, sample, names)
+    if questions:
+        raise MappingError(*questions)
+    return guess
+
+
+def guess_as_far_as(
+    shape: FileShape, sample: pl.DataFrame, names: MappingOf[str, object]
+) -> tuple[Guess, tuple[Problem, ...]]:
+    """``guess_mapping`` for a person who can answer: what the file speaks for, and what to state."""
     if sample.is_empty():
         raise MappingError(
             Problem(N_("the file has a header but no rows"), {}, N_("export it again with data"), file=shape.path)
@@ -66,9 +76,7 @@ def guess_mapping(shape: FileShape, sample: pl.DataFrame, names: MappingOf[str, 
     if shape.decimal == "?":
         found.ask("decimal", N_('"1,234" may be 1234 or 1.234; state decimal = "." or ","'))
     found.mapping["decimal"] = shape.decimal
-    if found.problems:
-        raise MappingError(*found.problems)
-    return found.guess()
+    return found.guess(), tuple(found.problems)
 
 
 class _View:

@@ -16,9 +16,10 @@ report = tally.report(seconds=…, rejected_file=rejects.path)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,14 +30,15 @@ from lujin.errors import Problem, Translate, as_written
 from lujin.park.model import Park
 from lujin.readings import mapping as mappings_module
 from lujin.readings import reject
+from lujin.readings.frames import check_columns, columns_of, frame_blocks, frame_mapping
 from lujin.readings.guess import NO_METER, ColumnGuess, guess_mapping
 from lujin.readings.lookup import MeterLookup
 from lujin.readings.mapping import Mapping as ColumnMapping
 from lujin.readings.parse import ParsedBatch, read_rows
 from lujin.readings.reconcile import KEY, STATUS, Reconcile, classify, fresh
 from lujin.readings.sniff import FileShape, sniff
-from lujin.readings.source import sample
-from lujin.readings.text import BLOCK_BYTES
+from lujin.readings.source import blocks, sample
+from lujin.readings.text import BLOCK_BYTES, Block
 
 __all__ = [
     "Conflict", "Correction", "ImportReport", "Intake", "Reconcile", "Tally", "classify", "fresh", "parse_file",
@@ -108,7 +110,11 @@ class ImportReport:
 
 @dataclass(frozen=True, eq=False)
 class Intake:
-    """A file that can be read: its shape, its mapping (``guessed`` lists the reasons; empty: it was given)."""
+    """A file that can be read: its shape, its mapping (``guessed`` lists the reasons; empty: it was given).
+
+    ``blocks`` opens its rows anew with each call, given how many bytes to read at a time. Readings that came as
+    columns have a name for ``path``, and their rows only once.
+    """
 
     path: Path
     shape: FileShape
@@ -116,6 +122,7 @@ class Intake:
     guessed: tuple[ColumnGuess, ...]
     lookup: MeterLookup
     timezone: str
+    blocks: Callable[[int], Iterator[Block]]
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -123,8 +130,8 @@ class Intake:
         return tuple(c.column for c in self.guessed if c.reason == NO_METER)
 
     def batches(self, block_bytes: int = BLOCK_BYTES) -> Iterator[ParsedBatch]:
-        """The readings, streamed; may be called again."""
-        return read_rows(self.path, self.shape, self.mapping, self.lookup, block_bytes=block_bytes)
+        """The readings, streamed."""
+        return read_rows(self.blocks(block_bytes), self.shape, self.mapping, self.lookup)
 
 
 def parse_file(
@@ -136,30 +143,75 @@ def parse_file(
     timezone: str = "",
     mappings: Path | None = None,
     sheet: str = "",
+    only: Collection[str] | None = None,
 ) -> Intake:
     """Look at a file and settle how to read it: by ``mapping``, else by a saved one, else by guessing.
 
-    ``keys``: meter id → stored key. ``mappings``: directory of saved mappings. Raises InputError for what is
-    not a table, MappingError naming what to state where the file could be read in several ways.
+    ``keys``: meter id → stored key. ``mappings``: directory of saved mappings. ``only``: the meters that exist
+    for whoever brings the file. Raises InputError for what is not a table, MappingError naming what to state
+    where the file could be read in several ways.
     """
     zone = timezone or park.timezone
     shape = sniff(path, sheet=sheet or (mapping.sheet if mapping else ""))
-    lookup = MeterLookup(park, keys, zone)
+    lookup = MeterLookup(park, keys, zone, only)
+    opened = partial(_file_blocks, path, shape)
     if mapping is None and mappings is not None:
         mapping = mappings_module.saved_for(shape, mappings)
+        mapping = mapping if mapping is None or all_known(mapping, lookup) else None
     if mapping is not None:
         if mappings_module.FILE in mapping.meters.values():
             lookup.in_name(shape)
-        return Intake(path, shape, mappings_module.require(mapping, shape), (), lookup, zone)
+        return Intake(path, shape, mappings_module.require(mapping, shape), (), lookup, zone, opened)
     guess = guess_mapping(shape, sample(path, shape), lookup.spelled)
-    return Intake(path, shape, mappings_module.require(guess.mapping, shape), guess.columns, lookup, zone)
+    settled = mappings_module.require(guess.mapping, shape)
+    return Intake(path, shape, settled, guess.columns, lookup, zone, opened)
+
+
+def parse_frames(
+    frames: Iterable[Any],
+    park: Park,
+    keys: Mapping[str, int],
+    *,
+    name: str = "",
+    mapping: ColumnMapping | None = None,
+    timezone: str = "",
+    only: Collection[str] | None = None,
+) -> Intake:
+    """Readings that come as columns (Polars, Arrow): settled by the first frame how to read all of them.
+
+    Columns meter, time, value and perhaps unit and quality, unless ``mapping`` names others.
+    """
+    zone = timezone or park.timezone
+    first, whole = check_columns(frames)
+    shape = FileShape(name, "arrow", columns=columns_of(first))
+    settled = mappings_module.require(mapping or frame_mapping(shape), shape)
+    return Intake(
+        Path(name),
+        shape,
+        settled,
+        (),
+        MeterLookup(park, keys, zone, only),
+        zone,
+        partial(frame_blocks, whole, shape),
+    )
+
+
+def _file_blocks(path: Path, shape: FileShape, block_bytes: int) -> Iterator[Block]:
+    return blocks(path, shape, block_bytes=block_bytes)
+
+
+def all_known(mapping: ColumnMapping, lookup: MeterLookup) -> bool:
+    """Whether every meter that a saved mapping names is one that may be written; else it is another's mapping."""
+    named = {name for name in mapping.meters.values() if name != mappings_module.FILE}
+    return lookup.unrestricted or len(lookup.resolve(named)) == len(named)
 
 
 class Tally:
     """Adds up batches into a report."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, listed: int = LISTED) -> None:
         self._intake = intake
+        self._listed = listed
         facts = intake.lookup.facts.drop_nulls("key")
         self._names: dict[int, str] = dict(zip(facts["key"].to_list(), facts["id"].to_list(), strict=True))
         self._count = dict.fromkeys((*STATUS, "rejected", "empty", "read"), 0)
@@ -190,7 +242,7 @@ class Tally:
     def _refused(self, rejected: pl.DataFrame) -> None:
         for reason, count in rejected["reason"].value_counts(sort=True).iter_rows():
             self._reasons[reason] = self._reasons.get(reason, 0) + count
-        room = LISTED - len(self._rejections)
+        room = self._listed - len(self._rejections)
         shape = self._intake.shape
         self._rejections += [
             reject.problem(row, self._intake.path.name, shape.first_line)
@@ -198,7 +250,7 @@ class Tally:
         ]
 
     def _differing(self, judged: pl.DataFrame) -> None:
-        room = LISTED - len(self._corrections)
+        room = self._listed - len(self._corrections)
         few = judged.filter(pl.col("status") == "corrects").head(room)
         self._corrections += [
             Correction(self._names.get(meter, str(meter)), time, old, new)
@@ -208,10 +260,11 @@ class Tally:
 
     def _conflicting(self, judged: pl.DataFrame) -> None:
         over = judged.filter(pl.col("status") == "superseded").select(KEY).unique(maintain_order=True)
-        over = over.head(LISTED - len(self._conflicts))
+        over = over.head(self._listed - len(self._conflicts))
         groups = judged.join(over, on=KEY, how="semi").sort("row").group_by(KEY, maintain_order=True)
         within = groups.agg("row", "value").rows()
-        across = judged.filter(pl.col("status") == "overrules").head(LISTED - len(self._conflicts) - len(within))
+        room = self._listed - len(self._conflicts) - len(within)
+        across = judged.filter(pl.col("status") == "overrules").head(room)
         pairs = across.select(
             *KEY, pl.concat_list("earlier_row", "row"), pl.concat_list("earlier", "value")
         ).rows()
@@ -252,6 +305,9 @@ def months_of(times: pl.Series, timezone: str) -> set[int]:
     >>> sorted(months_of(pl.Series([datetime.fromisoformat("2024-12-31T16:00:00+00:00")]), "Asia/Shanghai"))
     [202501]
     """
-    quarters = times.dt.truncate("15m").unique().to_list()
     zone = ZoneInfo(timezone)
+    ends = [t.astimezone(zone) for t in (times.min(), times.max()) if isinstance(t, datetime)]
+    if len({(t.year, t.month) for t in ends}) == 1:
+        return {ends[0].year * 100 + ends[0].month}
+    quarters = times.dt.truncate("15m").unique().to_list()
     return {local.year * 100 + local.month for local in (t.astimezone(zone) for t in quarters)}

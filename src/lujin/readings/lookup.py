@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from fractions import Fraction
@@ -27,22 +27,27 @@ class MeterLookup:
     ``facts`` has one row per meter of the park: ``key`` (Int32, the stored key), ``kind``, ``interval_s``,
     ``end`` (stamped at interval end), ``timezone``, ``valid_from``, ``valid_to`` (UTC, unbounded filled in),
     ``id``. A meter id names that device; an alias names the measuring point (计量点), so that after a
-    replacement it means the device in service.
+    replacement it means the device in service. ``only``: no other meter has a name here.
     """
 
-    def __init__(self, park: Park, keys: Mapping[str, int], timezone: str) -> None:
+    def __init__(
+        self, park: Park, keys: Mapping[str, int], timezone: str, only: Collection[str] | None = None
+    ) -> None:
+        self.unrestricted = only is None
         self._meters: tuple[Meter, ...] = tuple(park.meters.values())
         self._place = {meter.id: i for i, meter in enumerate(self._meters)}
         self._dimensions = meter_dimensions(park)
         self.names: dict[str, tuple[int, ...]] = {}  # name key → positions, newest device first
-        for meter in self._meters:
+        named = [m for m in self._meters if only is None or m.id in only]
+        for meter in named:
             self.names[name_key(meter.id)] = (self._place[meter.id],)
         newer = successors(park)
-        for meter in self._meters:
-            chain = tuple(self._place[m] for m in reversed(meter_chain(park, meter.id, newer)))
+        for meter in named:
+            devices = reversed(meter_chain(park, meter.id, newer))
+            chain = tuple(self._place[m] for m in devices if only is None or m in only)
             for alias in meter.alias:
                 self.names.setdefault(name_key(alias), chain)
-        self.spelled = {name: meter.id for meter in self._meters for name in (meter.id, *meter.alias)}
+        self.spelled = {name: meter.id for meter in named for name in (meter.id, *meter.alias)}
         self._hints = 0
         self.facts = pl.DataFrame(
             {

@@ -17,6 +17,7 @@ midnight = "end_of_day"        # 00:00 closes the day whose date it carries
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -195,6 +196,11 @@ def loads(text: str, name: str) -> Mapping:
         raise MappingError(
             Problem(N_("not valid TOML: {detail}"), {"detail": error}, N_("correct the file"), file=name)
         ) from error
+    return of_dict(raw, name)
+
+
+def of_dict(raw: MappingOf[str, Any], name: str) -> Mapping:
+    """From plain data. Raises MappingError naming every unknown or ill-typed key."""
     known = {f.name: getattr(Mapping(), f.name) for f in fields(Mapping)}
     problems = [
         Problem(
@@ -209,10 +215,29 @@ def loads(text: str, name: str) -> Mapping:
     ]
     if problems:
         raise MappingError(*problems)
-    mapping = Mapping(**{**raw, "name": name})
+    typed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    mapping = Mapping(**{**typed, "name": name})
     if problems := _own_problems(mapping):
         raise MappingError(*problems)
     return mapping
+
+
+def as_dict(mapping: Mapping) -> dict[str, Any]:
+    """Plain data, for JSON; the opposite of ``of_dict``."""
+    found = {f.name: getattr(mapping, f.name) for f in fields(Mapping)}
+    return {
+        k: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, MappingOf) else v
+        for k, v in found.items()
+    }
+
+
+def file_name(name: str) -> str:
+    """What of a name can be the name of a file: letters, digits, ``.-_``, not hidden, 60 characters.
+
+    >>> file_name("../抄表 2025"), file_name(".."), file_name("配电房_Q1")
+    ('抄表2025', '', '配电房_Q1')
+    """
+    return re.sub(r"[^\w.-]", "", name).lstrip(".")[:60]
 
 
 def _same_kind(value: object, default: object) -> bool:

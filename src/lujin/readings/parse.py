@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import polars as pl
 
@@ -15,8 +14,7 @@ from lujin.readings.instants import Clock
 from lujin.readings.lookup import MeterLookup
 from lujin.readings.mapping import FILE, QUALITIES, Mapping, require
 from lujin.readings.sniff import FileShape
-from lujin.readings.source import blocks
-from lujin.readings.text import BLOCK_BYTES, Block
+from lujin.readings.text import Block
 
 # Far above any meter in any unit; keeps amounts in base units inside 64 bits.
 LARGEST = 1e15
@@ -45,15 +43,15 @@ class ParsedBatch:
 
 
 def read_rows(
-    path: Path, shape: FileShape, mapping: Mapping, lookup: MeterLookup, *, block_bytes: int = BLOCK_BYTES
+    blocks: Iterable[Block], shape: FileShape, mapping: Mapping, lookup: MeterLookup
 ) -> Iterator[ParsedBatch]:
-    """The readings of a file in batches, in memory bounded by a block.
+    """The readings of a file in batches, one per block.
 
     Values come out in the meter's own unit, multiplier not applied; times are instants of registers and
     starts of intervals. Raises MappingError when the mapping does not fit the file.
     """
     reader = _Reader(shape, require(mapping, shape), lookup)
-    for block in blocks(path, shape, block_bytes=block_bytes):
+    for block in blocks:
         yield reader.batch(block)
 
 
@@ -272,7 +270,7 @@ class _Reader:
         if not none.any():
             return cells
         first = int(block.frame["row"][0])
-        raw = block.raw().gather(cells["row"].filter(none) - first)
+        raw = block.raw(cells["row"].filter(none) - first)
         found = raw.str.count_matches(self.shape.delimiter, literal=True)
         need = cells["column"].filter(none).replace_strict(self.place, return_dtype=pl.UInt32)
         code = pl.select(pl.when(found < need).then(pl.lit("short_row"))).to_series()
@@ -289,7 +287,7 @@ class _Reader:
                 )
             )  # fmt: skip
         if not bad.is_empty():
-            raw = block.raw().gather(bad["row"] - int(block.frame["row"][0]))
+            raw = block.raw(bad["row"] - int(block.frame["row"][0]))
             parts = bad.with_columns(raw.alias("raw")).group_by("reason", maintain_order=True)
             out += [self._explained(part, str(code)) for (code,), part in parts]
         return pl.concat(out).sort("row", maintain_order=True) if out else reject.empty()

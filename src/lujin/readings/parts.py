@@ -24,7 +24,7 @@ from deltalake.transaction import AddAction
 
 from lujin.errors import N_, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
-from lujin.readings.versions import SCHEMA, ordered
+from lujin.readings.versions import SCHEMA, WITHDRAWN, ordered
 
 PART_ROWS = 4_000_000
 BUFFER_ROWS = 6_000_000
@@ -150,7 +150,7 @@ class PartWriter:
         start = month_start(month, self._timezone)
         end = month_start(next_month(month), self._timezone)
         first, last = (datetime.fromtimestamp(t / 1e6, UTC) for t in _extent(frame["time"].drop_nulls()))
-        if nulls or not frame["value"].is_finite().all():
+        if nulls or not _valued(frame):
             what = N_("a reading without {column} cannot be stored")
             params = {"column": ", ".join(nulls) or "finite value"}
         elif first < start or last >= end:
@@ -159,6 +159,14 @@ class PartWriter:
         else:
             return
         raise IntegrityError(Problem(what, params, N_("report this: the import must refuse such rows")))
+
+
+def _valued(frame: pl.DataFrame) -> bool:
+    """Every reading has a finite value, every withdrawn one none."""
+    value, kept = frame["value"], frame["quality"] != WITHDRAWN
+    if kept.all():
+        return bool(value.is_finite().all())
+    return bool((value.is_finite() == kept).all() and (value.is_nan() != kept).all())
 
 
 def _by_month(frame: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:

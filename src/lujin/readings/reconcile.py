@@ -10,6 +10,7 @@ KEY = ["meter", "time"]
 STATUS = ("new", "known", "corrects", "superseded", "overrules")
 # Rows of earlier batches of the same file that are kept to compare with, some 30 bytes each.
 SEEN_ROWS = 4_000_000
+_KEY = (pl.col("meter").cast(pl.Int64) * 2**33) + pl.col("time").dt.epoch("s")
 
 
 def classify(batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
@@ -21,17 +22,26 @@ def classify(batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     key decides: where it is ``known`` nothing of that key is stored, so that the same file twice changes
     nothing.
     """
+    judged = _compared(batch, current)
+    # One integer per key, seconds beside the meter: far cheaper to compare than a struct.
+    key = batch.select(_KEY.alias("key")).to_series()
+    ascending = (key.diff() > 0).all()
+    if not ascending and (twice := key.is_duplicated()).any():
+        return _superseded(judged, twice)
+    return judged.with_columns(keep=pl.col("status") != "known")
+
+
+def _compared(batch: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """``batch`` with ``old`` and ``status``. Mostly nothing is known of its times: then it is all new."""
+    if not batch.is_empty():
+        current = current.filter(pl.col("time").is_between(batch["time"].min(), batch["time"].max()))
+    if current.is_empty():
+        return batch.with_columns(pl.lit(None, pl.Float64).alias("old"), pl.lit("new").alias("status"))
     known = current.select(*KEY, pl.col("value").alias("old"), pl.col("quality").alias("old_quality"))
     judged = batch.join(known, on=KEY, how="left", maintain_order="left")
     same = (pl.col("value") == pl.col("old")) & (pl.col("quality") == pl.col("old_quality"))
     status = pl.when(pl.col("old").is_null()).then(pl.lit("new")).when(same).then(pl.lit("known"))
-    judged = judged.with_columns(status.otherwise(pl.lit("corrects")).alias("status")).drop("old_quality")
-    # One integer per key, seconds beside the meter: far cheaper to compare than a struct.
-    key = (pl.col("meter").cast(pl.Int64) * 2**33) + pl.col("time").dt.epoch("s")
-    twice = batch.select(key.is_duplicated()).to_series()
-    if twice.any():
-        return _superseded(judged, twice)
-    return judged.with_columns(keep=pl.col("status") != "known")
+    return judged.with_columns(status.otherwise(pl.lit("corrects")).alias("status")).drop("old_quality")
 
 
 def _superseded(judged: pl.DataFrame, twice: pl.Series) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from lujin.errors import N_
+from lujin.errors import N_, InputError
 from lujin.readings import numbers, table, times
 from lujin.readings.text import UNIT_SEPARATOR, detect_encoding, open_bytes, refuse
 from lujin.readings.words import METER, TIME, VALUE, header_key
@@ -25,6 +25,7 @@ Format = Literal["text", "excel", "parquet", "arrow"]
 Layout = Literal["long", "wide", "days"]
 HEAD_BYTES = 256 * 1024
 HEADER_LIMIT = 40  # a header is looked for in this many rows
+_WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 DELIMITERS = ("\t", ";", "|", "，", ",")
 
 
@@ -84,7 +85,7 @@ def sniff(
         kind: Format = "parquet" if head.startswith(b"PAR1") else "arrow"
         schema = table.typed_schema(path, kind)
         shape = FileShape(str(path), kind, columns=unique_names(list(schema)))
-    elif head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    elif head.startswith(_WORKBOOK):
         book = table.open_workbook(path, limit_bytes)
         chosen = table.choose_sheet(path, book, sheet)
         rows = table.sheet_rows(path, book, chosen, 200)
@@ -96,6 +97,16 @@ def sniff(
     if not shape.columns:
         raise refuse(path, N_("the file has no header and no rows"), N_("export it again with data"))
     return shape
+
+
+def sheets_of(path: Path, limit_bytes: int = table.UNPACKED_LIMIT) -> tuple[str, ...]:
+    """The sheets of a workbook; none where the file is something else or cannot be opened."""
+    try:
+        if not _head(path).startswith(_WORKBOOK):
+            return ()
+        return tuple(table.open_workbook(path, limit_bytes).sheet_names)
+    except InputError:
+        return ()
 
 
 def _head(path: Path) -> bytes:

@@ -8,7 +8,7 @@ event is due. Nothing here is ever changed. Callers that write hold the lock of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -52,6 +52,20 @@ source_event = append_only(
     )
 )
 
+# Who brought an arrival, for which enterprise ("": for the park), and which earlier one it takes back, if it does.
+source_origin = append_only(
+    sa.Table(
+        "source_origin",
+        metadata,
+        sa.Column("number", sa.ForeignKey("source.number"), primary_key=True, autoincrement=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("party", sa.Text, nullable=False),
+        sa.Column("undoes", sa.ForeignKey("source.number"), nullable=True),
+        sa.Column("reason", sa.Text, nullable=False),
+        sqlite_strict=True,
+    )
+)
+
 meter_key = append_only(
     sa.Table(
         "meter_key",
@@ -76,6 +90,18 @@ touched = append_only(
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Who brought an arrival; ``party``: the enterprise for which, "" for the park. ``undoes``: number of the
+    earlier arrival that it takes back, for ``reason``.
+    """
+
+    author: str = ""
+    party: str = ""
+    undoes: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One arrival. ``counts`` is what its closing event says, e.g. {"accepted": 2880, "rejected": 3}."""
 
@@ -86,10 +112,16 @@ class Source:
     recorded_at: datetime
     state: State = "started"
     counts: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = Origin()
 
 
 def register(
-    engine: Engine, name: str, sha256: str, recorded_at: datetime, mapping: Mapping[str, Any] | None = None
+    engine: Engine,
+    name: str,
+    sha256: str,
+    recorded_at: datetime,
+    mapping: Mapping[str, Any] | None = None,
+    origin: Origin | None = None,
 ) -> int:
     """Number a new arrival. Numbers follow the order of recording, without regard to valid time."""
     with writing(engine) as connection:
@@ -101,6 +133,8 @@ def register(
                 number=last + 1, name=name, sha256=sha256, mapping=dict(mapping or {}), recorded_at=recorded_at
             )
         )
+        if origin is not None and origin != Origin():
+            connection.execute(sa.insert(source_origin).values(number=last + 1, **asdict(origin)))
     return int(last) + 1
 
 
@@ -142,14 +176,19 @@ def _close(
 
 
 def _sources() -> sa.Select[Any]:
-    columns = (source, source_event.c.state, source_event.c.counts)
-    return sa.select(*columns).outerjoin(source_event).order_by(source.c.number)
+    closing = (source_event.c.state, source_event.c.counts)
+    origin = (source_origin.c[name] for name in ("author", "party", "undoes", "reason"))
+    with_origin = source.outerjoin(source_event, source_event.c.number == source.c.number).outerjoin(
+        source_origin, source_origin.c.number == source.c.number
+    )
+    return sa.select(source, *closing, *origin).select_from(with_origin).order_by(source.c.number)
 
 
 def _record(row: Row[Any]) -> Source:
     state: State = row.state or "started"
     counts = row.counts or {}
-    return Source(row.number, row.name, row.sha256, row.mapping, row.recorded_at, state, counts)
+    origin = Origin(row.author or "", row.party or "", row.undoes, row.reason or "")
+    return Source(row.number, row.name, row.sha256, row.mapping, row.recorded_at, state, counts, origin)
 
 
 def sources(engine: Engine, numbers: Iterable[int] | None = None) -> list[Source]:
@@ -163,6 +202,17 @@ def sources(engine: Engine, numbers: Iterable[int] | None = None) -> list[Source
     return found if wanted is None else [s for s in found if s.number in wanted]
 
 
+def latest(engine: Engine, limit: int, before: int | None = None, party: str | None = None) -> list[Source]:
+    """The newest arrivals first, those before the number ``before``; of one ``party`` only, if named."""
+    select = _sources().order_by(None).order_by(source.c.number.desc()).limit(limit)
+    if before is not None:
+        select = select.where(source.c.number < before)
+    if party is not None:
+        select = select.where(source_origin.c.party == party)
+    with engine.connect() as connection:
+        return [_record(row) for row in connection.execute(select)]
+
+
 def pending(engine: Engine) -> list[Source]:
     """Arrivals that were started and neither committed nor abandoned: a process died there."""
     with engine.connect() as connection:
@@ -171,12 +221,38 @@ def pending(engine: Engine) -> list[Source]:
 
 
 def find_by_digest(engine: Engine, sha256: str) -> Source | None:
-    """The last committed arrival of a file with this digest, if any."""
+    """The last committed arrival of a file with this digest, if any that holds."""
     select = _sources().where(source.c.sha256 == sha256, source_event.c.state == "committed")
-    select = select.order_by(None).order_by(source.c.number.desc()).limit(1)
+    select = select.order_by(None).order_by(source.c.number.desc())
+    gone = undone(undoings(engine))
     with engine.connect() as connection:
-        row = connection.execute(select).one_or_none()
-    return None if row is None else _record(row)
+        rows = (_record(row) for row in connection.execute(select))
+        return next((found for found in rows if found.number not in gone), None)
+
+
+def undoings(engine: Engine) -> dict[int, int]:
+    """Every committed undoing → the arrival that it takes back. What it stored restates other arrivals."""
+    select = (
+        sa.select(source_origin.c.number, source_origin.c.undoes)
+        .join(source_event, source_event.c.number == source_origin.c.number)
+        .where(source_origin.c.undoes.is_not(None), source_event.c.state == "committed")
+    )
+    with engine.connect() as connection:
+        return {row.number: row.undoes for row in connection.execute(select)}
+
+
+def undone(pairs: Mapping[int, int]) -> dict[int, int]:
+    """Arrivals that do not hold → the one that took each back. An undoing that was undone takes nothing back.
+
+    >>> undone({2: 1}), undone({2: 1, 3: 2}), undone({2: 1, 3: 2, 4: 1})
+    ({1: 2}, {2: 3}, {1: 4, 2: 3})
+    """
+    found: dict[int, int] = {}
+    # Newest first: whatever takes an undoing back is known before it.
+    for number in sorted(pairs, reverse=True):
+        if number not in found:
+            found[pairs[number]] = number
+    return found
 
 
 def last_committed(engine: Engine) -> int:
@@ -184,6 +260,16 @@ def last_committed(engine: Engine) -> int:
     select = sa.select(sa.func.max(source_event.c.number)).where(source_event.c.state == "committed")
     with engine.connect() as connection:
         return int(connection.execute(select).scalar() or 0)
+
+
+def touched_by(engine: Engine, numbers: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Arrival → the months that it touched, in order."""
+    select = sa.select(touched.c.source, touched.c.month).distinct().where(touched.c.source.in_(list(numbers)))
+    found: dict[int, list[int]] = {}
+    with engine.connect() as connection:
+        for row in connection.execute(select.order_by(touched.c.source, touched.c.month)):
+            found.setdefault(row.source, []).append(row.month)
+    return {number: tuple(months) for number, months in found.items()}
 
 
 def touched_since(engine: Engine, number: int) -> pl.DataFrame:
@@ -196,6 +282,15 @@ def touched_since(engine: Engine, number: int) -> pl.DataFrame:
     with engine.connect() as connection:
         rows = [tuple(row) for row in connection.execute(select)]
     return pl.DataFrame(rows, schema=TOUCHED_SCHEMA, orient="row")
+
+
+def last_touching(engine: Engine) -> dict[int, int]:
+    """Month → number of the last arrival that touched it, of any meter."""
+    newest = sa.select(touched.c.month, sa.func.max(touched.c.source)).group_by(touched.c.month)
+    with engine.connect() as connection:
+        return {
+            int(month): int(number) for month, number in sorted(tuple(row) for row in connection.execute(newest))
+        }
 
 
 def meter_keys(engine: Engine, ids: Iterable[str]) -> dict[str, int]:

@@ -48,7 +48,7 @@ def meter_specs(park: Park, meter_ids: Iterable[str], keys: Mapping[str, int]) -
 
     Raises ParkError for a virtual meter or one that belongs to no flow, UnitError for a unit that does not fit.
     """
-    carriers = _carriers(park)
+    carriers = carriers_of_meters(park)
     successors = {m.replaces: m.id for m in park.meters.values() if m.replaces}
     specs = []
     for meter_id in meter_ids:
@@ -88,7 +88,7 @@ def _spec(park: Park, meter: Meter, key: int, carrier: str, replaced_by: str) ->
     )
 
 
-def _carriers(park: Park) -> dict[str, str]:
+def carriers_of_meters(park: Park) -> Mapping[str, str]:
     """Meter id → carrier: of its flow, of the flow it checks, or of the virtual meter that it is a term of."""
     found = {t.check_meter: park.flows[t.flow].carrier for t in park.transfers if t.check_meter}
     found |= {m.id: park.flows[m.flow].carrier for m in park.meters.values() if m.flow}

@@ -16,7 +16,7 @@ from lujin.errors import N_, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.readings.delta import FILES, ReadingTable, holding, is_compact
 from lujin.readings.parts import PART_ROWS, PartWriter, Place
-from lujin.readings.versions import CURRENT, SCHEMA, current, ordered
+from lujin.readings.versions import CURRENT, KEY, SCHEMA, WITHDRAWN, current, newest, ordered
 
 # Most meters report every hour or oftener; the few that do not are looked up in the whole month.
 _NEAR = timedelta(hours=3)
@@ -34,6 +34,11 @@ class ReadingStore:
         self.timezone = timezone
         self._place = Place(uri, options)
         self._table = ReadingTable(self._place)
+
+    @property
+    def place(self) -> Place:
+        """Where the table lies."""
+        return self._place
 
     def append(self, frames: Iterable[pl.DataFrame], source: int) -> int:
         """Store the readings of arrival ``source`` in one atomic commit; returns their number.
@@ -111,8 +116,12 @@ class ReadingStore:
     def history(
         self, month: int, meters: Sequence[int] | None = None, as_of: datetime | None = None
     ) -> pl.DataFrame:
-        """Every version of every reading: columns of SCHEMA, sorted by (meter, time, recorded, source, row)."""
-        return ordered(self._versions(month, meters, as_of))
+        """Every version of every reading: columns of SCHEMA, sorted by (meter, time, recorded, source, row).
+
+        One with quality WITHDRAWN has no value (null): the arrival that brought the reading was undone.
+        """
+        value = pl.when(pl.col("quality") != WITHDRAWN).then("value").alias("value")
+        return ordered(self._versions(month, meters, as_of)).with_columns(value)
 
     def before(
         self, month: int, meters: Sequence[int], as_of: datetime | None = None, count: int = 1
@@ -138,9 +147,7 @@ class ReadingStore:
 
         ``without_source`` leaves out what that arrival brought.
         """
-        lazy = self._scan(holding(self._table.files(), month, meters), meters)
-        if without_source is not None:
-            lazy = lazy.filter(pl.col("source") != without_source)
+        lazy = self._present(holding(self._table.files(), month, meters), meters, without_source)
         times = (pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
         with self._table.failing():
             return lazy.group_by("meter").agg(times).sort("meter").collect()
@@ -153,7 +160,6 @@ class ReadingStore:
         Columns meter, time. Meters with fewer readings are left out, and what ``without_source`` brought.
         """
         files = holding(self._table.files(), month, meters)
-        own = pl.lit(True) if without_source is None else pl.col("source") != without_source
         times = pl.col("time").unique()
         nearest = times.top_k(count) if last else times.bottom_k(count)
         found = [pl.DataFrame(schema={"meter": pl.Int32, "time": SCHEMA["time"]})]
@@ -161,7 +167,8 @@ class ReadingStore:
         for near in (self._edge(month, last), pl.lit(True)):
             if not missing:
                 break
-            lazy = self._scan(files, sorted(missing)).filter(own & near).group_by("meter").agg(nearest)
+            lazy = self._present(files, sorted(missing), without_source, near)
+            lazy = lazy.group_by("meter").agg(nearest)
             lazy = lazy.filter(pl.col("time").list.len() == count)
             at = pl.col("time").list.min() if last else pl.col("time").list.max()
             with self._table.failing():
@@ -197,6 +204,27 @@ class ReadingStore:
             glob=False,
         ).select(SCHEMA.names())
         return lazy if meters is None else lazy.filter(_among(meters))
+
+    def _present(
+        self,
+        files: pl.DataFrame,
+        meters: Sequence[int] | None,
+        without_source: int | None,
+        near: pl.Expr | None = None,
+    ) -> pl.LazyFrame:
+        """Every version, but of no reading that is withdrawn in the end; as if without what one source brought."""
+        lazy = self._scan(files, meters)
+        if near is not None:
+            lazy = lazy.filter(near)
+        if without_source is not None:
+            lazy = lazy.filter(pl.col("source") != without_source)
+        with self._table.failing():
+            doubtful = lazy.filter(pl.col("quality") == WITHDRAWN).select(KEY).unique().collect()
+            if doubtful.is_empty():
+                return lazy
+            versions = newest(lazy.join(doubtful.lazy(), on=KEY, how="semi").collect())
+        gone = versions.filter(pl.col("quality") == WITHDRAWN).select(KEY)
+        return lazy.join(gone.lazy(), on=KEY, how="anti")
 
     def _nearest(
         self, months: Sequence[int], meters: Sequence[int], as_of: datetime | None, count: int, *, last: bool

@@ -102,7 +102,7 @@ def sheet_blocks(path: Path, sheet: str, width: int, skip: int, limit_bytes: int
     exact = exact.rename({name: f"n{i}" for i, name in enumerate(exact.columns)})
     whole = pl.concat([_exactly(text, width + 1, "c"), _exactly(exact, width + 1, "n")], how="horizontal")
     for start in range(skip, len(whole), BLOCK_ROWS):
-        yield _typed_block(whole.slice(start, BLOCK_ROWS), start - skip + 1)
+        yield _numbered(whole.slice(start, BLOCK_ROWS), start - skip + 1)
 
 
 def _exactly(frame: pl.DataFrame, width: int, prefix: str) -> pl.DataFrame:
@@ -139,9 +139,14 @@ def typed_blocks(path: Path, kind: str, rows: int = BLOCK_ROWS * 2) -> Iterator[
     height = guarded(path, lambda: int(scan.select(pl.len()).collect().item()))
     for start in range(0, height, rows):
         part = guarded(path, lambda start=start: scan.slice(start, rows).collect())  # type: ignore[misc]
-        flat = part.with_columns(_flat(part, name) for name in part.columns)
-        extra = pl.lit(None, dtype=pl.String).alias(f"c{len(names)}")
-        yield _typed_block(flat.with_columns(extra), start + 1)
+        yield typed_block(part, start + 1)
+
+
+def typed_block(part: pl.DataFrame, row: int) -> Block:
+    """Typed columns ``c0`` … as a block whose first data row is ``row``."""
+    flat = part.with_columns(_flat(part, name) for name in part.columns)
+    extra = pl.lit(None, dtype=pl.String).alias(f"c{part.width}")
+    return _numbered(flat.with_columns(extra), row)
 
 
 def _flat(frame: pl.DataFrame, name: str) -> pl.Expr:
@@ -156,12 +161,12 @@ def _flat(frame: pl.DataFrame, name: str) -> pl.Expr:
     return pl.lit(None, dtype=pl.String).alias(name)
 
 
-def _typed_block(frame: pl.DataFrame, row: int) -> Block:
+def _numbered(frame: pl.DataFrame, row: int) -> Block:
     numbers = pl.int_range(row, row + len(frame), dtype=pl.Int32, eager=True).alias("row")
 
-    def raw() -> pl.Series:
+    def raw(places: pl.Series) -> pl.Series:
         cells: Sequence[str] = [name for name in frame.columns if name.startswith("c")][:-1]
         joined = pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in cells], separator=",")
-        return frame.select(joined.alias("raw")).to_series()
+        return frame.select(cells)[places].select(joined.alias("raw")).to_series()
 
     return Block(frame.with_columns(numbers), raw)

@@ -31,11 +31,12 @@ class Block:
     """Cells of some rows as text, columns ``c0``, ``c1`` … and ``row`` (Int32, 1-based data row).
 
     ``exact`` holds Float64 twins ``n0`` … of columns that the file stores as binary numbers. ``raw`` gives
-    the rows as written, ``broken`` rows that could not be cut into cells (columns of ``reject.SCHEMA``).
+    the rows at some places of the block as written, ``broken`` rows that could not be cut into cells (columns of
+    ``reject.SCHEMA``).
     """
 
     frame: pl.DataFrame
-    raw: Callable[[], pl.Series]
+    raw: Callable[[pl.Series], pl.Series]
     broken: pl.DataFrame | None = None
 
 
@@ -185,14 +186,14 @@ def _block(written: bytes, lines: int, delimiter: str, width: int, row: int) -> 
         frame = pl.DataFrame(schema={f"c{i}": pl.String for i in range(width + 1)})
     numbers = pl.int_range(row, row + len(frame), dtype=pl.Int32, eager=True).alias("row")
 
-    def raw() -> pl.Series:
+    def raw(places: pl.Series) -> pl.Series:
         # One long string cut by Polars: a Python list of lines would cost more than parsing them.
         whole = pl.Series([written[:-1].decode("utf-8", "replace")], dtype=pl.String)
-        return whole.str.split("\n").explode().alias("raw")
+        return whole.str.split("\n").explode().gather(places).alias("raw")
 
     lost = None
     if broken:
-        lost = pl.DataFrame({"row": [row + i for i in broken], "raw": raw().gather(broken)})
+        lost = pl.DataFrame({"row": [row + i for i in broken], "raw": raw(pl.Series(broken, dtype=pl.UInt32))})
     return Block(frame.with_columns(numbers), raw, lost)
 
 

@@ -1,6 +1,8 @@
 """Which of several versions of a reading counts: pure functions on frames of stored readings.
 
-Stored order is (meter, time, recorded, source, row). The last row of each (meter, time) is the current one.
+Stored order is (meter, time, recorded, source, row). The last row of each (meter, time) is the newest one. Where
+it says that the reading is withdrawn (quality WITHDRAWN, value NaN, for there is none), no reading is current: it
+is missing, not zero.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ SCHEMA: pl.Schema = pl.Schema(
     }
 )
 ORDER = ("meter", "time", "recorded", "source", "row")
+KEY = ("meter", "time")
+WITHDRAWN = -1  # quality of a row that takes a reading back
 CURRENT = ("meter", "time", "value", "quality", "source", "row")
 
 
@@ -31,6 +35,13 @@ def ordered(frame: pl.DataFrame) -> pl.DataFrame:
 
 def current(frame: pl.DataFrame) -> pl.DataFrame:
     """The current version of each reading, sorted by (meter, time), whatever the order of ``frame``."""
+    found = newest(frame)
+    taken_back = found["quality"] == WITHDRAWN
+    return found.filter(~taken_back) if taken_back.any() else found
+
+
+def newest(frame: pl.DataFrame) -> pl.DataFrame:
+    """The newest version of each (meter, time), withdrawn ones too; sorted."""
     frame, same = _order(frame)
     if same is None:
         return frame

@@ -3,8 +3,10 @@
 Every row is dated and sourced. A selector and a date give exactly one row, or an error with the candidates.
 """
 
+from lujin.reference.adding import Addition, addition
 from lujin.reference.factors import (
     GRID_PURPOSES,
+    asking_selector,
     coal_equivalent,
     fuel,
     fuel_parameter,
@@ -24,12 +26,15 @@ from lujin.reference.uncertain import Stated, Uncertainties
 __all__ = [
     "GRID_PURPOSES",
     "SCHEMAS",
+    "Addition",
     "Reference",
     "Resolve",
     "Row",
     "Selector",
     "Stated",
     "Uncertainties",
+    "addition",
+    "asking_selector",
     "check_reference",
     "coal_equivalent",
     "describe",

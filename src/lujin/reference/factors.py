@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lujin.errors import N_, FactorError, Problem
-from lujin.reference.select import Selector
+from lujin.reference.rows import Row
+from lujin.reference.select import Selector, own_selector
 
 NATION = "全国"
 
@@ -160,3 +161,16 @@ def coal_equivalent(name_zh: str, basis: Basis) -> Selector:
         return Selector.of("coal_equivalents", kind=("fuel", "medium"), name_zh=name_zh)
     name = f"{name_zh}(当量值)" if name_zh in ("电力", "热力") else name_zh
     return Selector.of("coal_equivalents", name_zh=name)
+
+
+def asking_selector(row: Row) -> Selector:
+    """The selector by which accounts ask for what the row states, whatever the year of its data."""
+    values = row.values
+    if row.table == "grid_factors":
+        for purpose, rule in GRID_PURPOSES.items():
+            fits = values["basis"] in rule.basis and values["purpose"] in rule.texts
+            if fits and rule.region in ("", values["region_zh"]):
+                return grid_factor(purpose, values["region_zh"])
+    if row.table == "coal_equivalents" and values["kind"] == "electricity" and not values["standard"]:
+        return coal_equivalent("电力", "equal")
+    return own_selector(row)

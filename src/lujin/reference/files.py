@@ -8,6 +8,7 @@ not be in force on the same day.
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -49,8 +50,8 @@ def read_reference(overrides: Path | None) -> tuple[tuple[Row, ...], list[Proble
         rows, found = _read_file(path)
         own.extend(rows)
         problems.extend(found)
-    merged = _merge(shipped_rows(), own)
-    problems.extend(_overlaps(merged))
+    merged = merged_with(shipped_rows(), own)
+    problems.extend(overlaps(merged))
     problems.sort(key=lambda p: (p.file, p.line or 0))
     return merged, problems
 
@@ -93,7 +94,7 @@ def parse_table(table: str, text: str, origin: str) -> tuple[list[Row], list[Pro
     return list(rows.values()), problems
 
 
-def _merge(shipped: Iterable[Row], own: Iterable[Row]) -> tuple[Row, ...]:
+def merged_with(shipped: Iterable[Row], own: Iterable[Row]) -> tuple[Row, ...]:
     merged = {row.key: row for row in shipped}
     merged.update((row.key, row) for row in own)
     return tuple(merged.values())
@@ -109,16 +110,20 @@ def _read_file(path: Path) -> tuple[list[Row], list[Problem]]:
         return [], [Problem(message, {}, remedy, file=origin, severity="warning")]
     if path.stem not in SCHEMAS:
         return [], [_unknown_table(origin, path.stem)]
-    content = path.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
+        text, _ = decoded(path.read_bytes())
     except UnicodeDecodeError:
-        try:
-            text = content.decode("gb18030")  # what Excel in Chinese writes
-        except UnicodeDecodeError:
-            message = N_("the text is neither UTF-8 nor GB18030")
-            return [], [Problem(message, {}, N_("save the file as CSV UTF-8"), file=origin)]
+        message = N_("the text is neither UTF-8 nor GB18030")
+        return [], [Problem(message, {}, N_("save the file as CSV UTF-8"), file=origin)]
     return parse_table(path.stem, text, origin)
+
+
+def decoded(content: bytes) -> tuple[str, str]:
+    """The text and its encoding. UnicodeDecodeError: neither UTF-8 nor what Excel in Chinese writes."""
+    try:
+        return content.decode("utf-8-sig"), "utf-8-sig" if content.startswith(BOM_UTF8) else "utf-8"
+    except UnicodeDecodeError:
+        return content.decode("gb18030"), "gb18030"
 
 
 def _unknown_table(origin: str, name: str) -> Problem:
@@ -237,7 +242,7 @@ def _check(schema: Schema, values: Mapping[str, str], origin: str, line: int) ->
     return found
 
 
-def _overlaps(rows: Iterable[Row]) -> Iterator[Problem]:
+def overlaps(rows: Iterable[Row]) -> Iterator[Problem]:
     """Two rows that name the same fact and hold on the same day. Told at the park's row."""
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:

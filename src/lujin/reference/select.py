@@ -136,14 +136,18 @@ class Reference:
             return rows[0]
         raise several(selector, on, rows) if rows else self._nothing(selector, on)
 
+    def nearest(self, selector: Selector, on: date, count: int = _SHOWN) -> tuple[Row, ...]:
+        """Rows that come closest to answering, whatever their dates; those that meet the conditions, if any do."""
+        rows = self.matching(selector) or self.table(selector.table)
+        return tuple(sorted(rows, key=lambda row: _distance(row, selector, on))[:count])
+
     def _nothing(self, selector: Selector, on: date) -> FactorError:
         dated = self.matching(selector)
-        near = sorted(dated or self.table(selector.table), key=lambda row: _distance(row, selector, on))
         params = {
             "table": selector.table,
             "selector": selector.told,
             "on": on,
-            "candidates": "".join(_candidate(row, selector, on) for row in near[:_SHOWN]),
+            "candidates": "".join(_candidate(row, selector, on) for row in self.nearest(selector, on)),
         }
         remedy = (
             N_("name a date on which a row is in force, or add a row for this date to reference/{table}.csv")
