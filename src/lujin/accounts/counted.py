@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lujin.park import Flow, Park, Term
+from lujin.park import Flow, Meter, Park, Term
 from lujin.park.calendar import SLOT_SECONDS, Grid
 
 
-def counted_slots(park: Park, flow: Flow, term: Term, grid: Grid) -> tuple[int, int]:
-    """Slots [first, last) of the month in which a term counts for its flow.
+def counted_slots(park: Park, flow: Flow | Meter, term: Term, grid: Grid) -> tuple[int, int]:
+    """Slots [first, last) of the month in which a term counts for its flow (or virtual meter).
 
     A slot counts if it starts within the validity of flow and term. A device that comes in within a slot counts
     from that slot on: it has measured nothing before, and what it has is nobody else's (换表时刻不在整点刻).

@@ -42,7 +42,9 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LineReference:
-    """``account`` is an account or the beginning of one; empty: all own accounts. ``day``: None, all days."""
+    """``account`` is an account or the beginning of one, or several with + between them; empty: all own accounts.
+    ``day``: None, all days.
+    """
 
     enterprise: str
     month: int
@@ -55,8 +57,9 @@ class LineReference:
         return text if self.day is None else f"{text}:{self.day}"
 
     def matches(self, account: str) -> bool:
-        own = group(account) in OWN or bool(self.account)
-        return own and account.startswith(self.account)
+        if not self.account:
+            return group(account) in OWN
+        return any(account.startswith(part) for part in (self.account, *self.account.split("+")) if part)
 
 
 def parse_reference(text: str) -> LineReference:
@@ -65,6 +68,8 @@ def parse_reference(text: str) -> LineReference:
     datetime.date(2025, 6, 3)
     >>> str(parse_reference("E012:2025-06:location"))
     'E012:2025-06:location'
+    >>> parse_reference("E012:2025-06:location:S1+S2").matches("S2/electricity")
+    True
     """
     found = _REFERENCE.fullmatch(text.strip())
     try:
@@ -173,7 +178,7 @@ def _traced_back(
 ) -> tuple[Explanation, ...]:
     """Through the lines of all who are joined, back to what was burned and bought. Posted for the whole month."""
     joined = with_neighbours(park, [asked.enterprise])
-    lines = net(connection, asked.month, joined, as_of).filter(pl.col("book") == "embodied")
+    lines = net(connection, asked.month, joined, as_of, "embodied")
     cut = pl.col("enterprise").str.len_chars() + 1
     lines = lines.with_columns(pl.col(name).str.slice(cut) for name in ("debit", "credit"))
     names = {name for factor in lines["factor"].unique() for name in factor.split("+") if name}

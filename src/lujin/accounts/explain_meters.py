@@ -40,7 +40,7 @@ SETTLED: Mapping[Outcome, str] = {
     "not_compared": N_("flow {flow} in the month: never measured by both meters; its own meter counts"),
 }
 _DAY_S = 86_400
-_QUALITY = {0: N_("measured"), 1: N_("estimated by the supplier"), 2: N_("read by hand")}
+_QUALITY = {0: N_("measured"), 1: N_("estimated by the supplier"), 2: N_("read by hand"), -1: N_("withdrawn")}
 
 
 class Sources(Protocol):
@@ -238,4 +238,6 @@ def _readings(meter: str, unit: str, meters: Meters) -> Iterator[Explanation]:
         text = N_("reading {time}: {value} {unit} ({quality}), {file} row {row}, recorded {recorded}")
         if not current:
             text = N_("corrected later: {time}: {value} {unit} ({quality}), {file} row {row}, recorded {recorded}")
+        if row["value"] is None:
+            text = N_("withdrawn: {time}: no reading since {file} was taken back, recorded {recorded}")
         yield Explanation("reading", text, params, data={"current": bool(current), "source": row["source"]})

@@ -30,6 +30,7 @@ Kind = Literal[
     "carried",
     "pool",
     "transfer",
+    "withheld",
 ]
 
 
@@ -55,12 +56,16 @@ class Explanation:
         for child in self.children:
             yield from child._lines(translate, indent + "  ")
 
-    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
-        found: dict[str, Any] = {
+    def own_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        """Without what is below."""
+        return {
             "kind": self.kind,
             "text": self.sentence(translate),
             **{name: _json(value) for name, value in {**self.params, **self.data}.items() if name not in _TAKEN},
         }
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        found = self.own_dict(translate)
         if self.children:
             found["children"] = [child.as_dict(translate) for child in self.children]
         return found

@@ -108,6 +108,16 @@ def _present(connection: Connection, as_of: datetime | None = None) -> set[str]:
     return set(connection.execute(chosen).scalars())
 
 
+def row_events(connection: Connection, ids: Iterable[str]) -> dict[str, list[tuple[datetime, bool]]]:
+    """Row id → when it came into the reference (True) and when it went (False), in order; as recorded."""
+    event = reference_event.c
+    select = sa.select(event.row, event.recorded_at, event.present).order_by(event.number)
+    found: dict[str, list[tuple[datetime, bool]]] = {}
+    for name, at, present in connection.execute(select.where(event.row.in_(sorted(set(ids))))):
+        found.setdefault(name, []).append((at, bool(present)))
+    return found
+
+
 def reference_as_of(connection: Connection, as_of: datetime | None = None) -> tuple[Row, ...]:
     """The reference as known on τ, sorted by id."""
     present = _present(connection, as_of)
@@ -155,9 +165,13 @@ class Choice:
         return (self.selector, self.day, self.many)
 
 
-def choices(connection: Connection, month: int, as_of: datetime | None = None) -> tuple[Choice, ...]:
-    """The choices pinned to a month, the newest per selector and day."""
+def choices(
+    connection: Connection, month: int, as_of: datetime | None = None, table: str = ""
+) -> tuple[Choice, ...]:
+    """The choices pinned to a month, the newest per selector and day; only those from one ``table``, if named."""
     select = sa.select(choice).where(choice.c.month == month).order_by(choice.c.number)
+    if table:
+        select = select.where(choice.c.selector.startswith(f"{table}?", autoescape=True))
     if as_of is not None:
         select = select.where(choice.c.recorded_at <= as_of)
     found = {}
@@ -334,12 +348,20 @@ def charges_as_of(
     connection: Connection, month: int, enterprise: str, as_of: datetime | None = None
 ) -> tuple[Charge, ...]:
     """Basic charges of an enterprise and month as known on τ, the newest per connection."""
+    return charges_by_month(connection, [month], enterprise, as_of).get(month, ())
+
+
+def charges_by_month(
+    connection: Connection, months: Sequence[int], enterprise: str, as_of: datetime | None = None
+) -> Mapping[int, tuple[Charge, ...]]:
+    """The same of several months; those without basic charges are left away."""
     table = basic_charge.c
-    select = sa.select(basic_charge).where(table.month == month, table.enterprise == enterprise)
+    select = sa.select(basic_charge).where(table.month.in_(months), table.enterprise == enterprise)
     if as_of is not None:
         select = select.where(table.recorded_at <= as_of)
-    found = {
-        row.connection: Charge(
+    found: dict[int, dict[str, Charge]] = {}
+    for row in connection.execute(select.order_by(table.number)):
+        found.setdefault(row.month, {})[row.connection] = Charge(
             row.connection,
             row.enterprise,
             Decimal(row.max_demand_kw),
@@ -349,9 +371,7 @@ def charges_as_of(
             Decimal(row.price),
             row.amount,
         )
-        for row in connection.execute(select.order_by(table.number))
-    }
-    return tuple(found[name] for name in sorted(found))
+    return {month: tuple(known[name] for name in sorted(known)) for month, known in found.items()}
 
 
 def _text(number: Decimal) -> str:

@@ -95,11 +95,16 @@ def net(
     month: int,
     enterprises: Collection[str] | None = None,
     as_of: datetime | None = None,
+    book: str = "",
 ) -> pl.DataFrame:
-    """Net amount per line key and day of a month, a lines frame; amounts that cancel out are left away."""
+    """Net amount per line key and day of a month, a lines frame; amounts that cancel out are left away. ``book``
+    empty: of all books.
+    """
     chosen = sa.select(entry.c.number, entry.c.enterprise, entry.c.book).where(entry.c.month == month)
     if as_of is not None:
         chosen = chosen.where(entry.c.recorded_at <= as_of)
+    if book:
+        chosen = chosen.where(entry.c.book == book)
     if enterprises is not None and len(enterprises) <= _FEW:
         chosen = chosen.where(entry.c.enterprise.in_(sorted(enterprises)))
     heads = pl.DataFrame(

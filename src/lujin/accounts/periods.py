@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lujin.accounts.statement_parts import Part
-from lujin.errors import N_, InputError, Problem, StoreError
+from lujin.errors import N_, InputError, Problem, StoreError, Translate, as_written
 
 State = Literal["open", "closed", "verified", "restated"]
 Act = Literal["close", "verify", "restate"]
@@ -226,33 +226,79 @@ class Disclosure(Part):
     amount: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that must hold before a month is closed. ``problems``: why it does not; none: it is met."""
+
+    name: str
+    title: str
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        return not self.problems
+
+    def as_dict(self, translate: Translate = as_written) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": translate(self.title),
+            "met": self.met,
+            "problems": [problem.as_dict(translate) for problem in self.problems],
+        }
+
+
+def conditions(closing: Closing) -> tuple[Condition, ...]:
+    """Every condition of the closing, met or not, in the order in which they are worked off."""
+    return (
+        Condition("ended", N_("the month has ended"), _ended(closing)),
+        Condition("imported", N_("no import was interrupted"), _interrupted(closing)),
+        Condition("posted", N_("all facts are posted"), _posted(closing)),
+        Condition("priced", N_("no factor or price is missing"), _lacking(closing)),
+        Condition("work", N_("no carbon is left in the plants"), tuple(_work(closing))),
+        Condition("dues", N_("neighbours agree on what passed between them"), tuple(_dues(closing))),
+        Condition("suspense", N_("disputed amounts are settled or disclosed"), tuple(_suspense(closing))),
+    )
+
+
 def examine(closing: Closing) -> tuple[tuple[Problem, ...], tuple[Disclosure, ...]]:
     """Every condition that fails, at once, and what the closing must disclose."""
-    problems = [*_postings(closing), *_work(closing), *_dues(closing), *_suspense(closing)]
-    return tuple(problems), _disclosures(closing)
+    problems = [problem for condition in conditions(closing) for problem in condition.problems]
+    return tuple(problems), disclosures(closing)
 
 
-def _postings(closing: Closing) -> list[Problem]:
-    month = _text(closing.month)
-    found = []
-    if not closing.ended:
-        found.append(Problem(N_("{month} has not ended"), {"month": month}, N_("close it after its last day")))
+def _ended(closing: Closing) -> tuple[Problem, ...]:
+    if closing.ended:
+        return ()
+    params = {"month": _text(closing.month)}
+    return (Problem(N_("{month} has not ended"), params, N_("close it after its last day")),)
+
+
+def _interrupted(closing: Closing) -> tuple[Problem, ...]:
+    if not closing.unfinished:
+        return ()
+    message = N_("{count} imports were interrupted, and what they brought is not posted")
+    return (Problem(message, {"count": closing.unfinished}, N_("run: lujin run")),)
+
+
+def _posted(closing: Closing) -> tuple[Problem, ...]:
+    month, found = _text(closing.month), []
     if not closing.posted:
         remedy = N_("import readings and run: lujin run")
         found.append(Problem(N_("nothing is posted for {month}"), {"month": month}, remedy))
-    if closing.unfinished:
-        message = N_("{count} imports were interrupted, and what they brought is not posted")
-        found.append(Problem(message, {"count": closing.unfinished}, N_("run: lujin run")))
     if closing.waiting:
         params = {"month": month, "count": len(closing.waiting), "names": _some(closing.waiting)}
         message = N_("{month}: facts of {count} enterprises are not posted: {names}")
         found.append(Problem(message, params, N_("run: lujin run; for a closed month: lujin restate")))
-    if closing.lacking:
-        params = {"month": month, "count": len(closing.lacking), "names": _some(closing.lacking)}
-        message = N_("{month}: a factor or price is missing for {count} enterprises: {names}")
-        remedy = N_("lujin run says which; add it to the park's reference folder and run: lujin run")
-        found.append(Problem(message, params, remedy))
-    return found
+    return tuple(found)
+
+
+def _lacking(closing: Closing) -> tuple[Problem, ...]:
+    if not closing.lacking:
+        return ()
+    params = {"month": _text(closing.month), "count": len(closing.lacking), "names": _some(closing.lacking)}
+    message = N_("{month}: a factor or price is missing for {count} enterprises: {names}")
+    remedy = N_("lujin run says which; add it to the park's reference folder and run: lujin run")
+    return (Problem(message, params, remedy),)
 
 
 def _carries(closing: Closing, balance: Balance) -> bool:
@@ -315,7 +361,7 @@ def _suspense(closing: Closing) -> list[Problem]:
     ]
 
 
-def _disclosures(closing: Closing) -> tuple[Disclosure, ...]:
+def disclosures(closing: Closing) -> tuple[Disclosure, ...]:
     counts = f"{closing.measured}/{closing.estimated}/{closing.missing}/{closing.expected}"
     found = [Disclosure("completeness", amount=counts)]
     kinds: dict[str, Literal["work_in_progress", "stock", "suspense"]] = {

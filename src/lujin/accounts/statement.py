@@ -6,7 +6,7 @@ Everything comes from the ledger as it was known at the time asked for; nothing 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -21,6 +21,7 @@ from lujin.accounts.embodied_statement import Embodied, embodied_section
 from lujin.accounts.facts import COUNTS, charges_as_of, completeness_as_of, stored_rows
 from lujin.accounts.iso14064 import IsoCategory, iso_categories
 from lujin.accounts.method_range import MethodRange
+from lujin.accounts.money import Charge
 from lujin.accounts.pack import packs as known_packs
 from lujin.accounts.period_facts import restatement_causes
 from lujin.accounts.period_facts import view as period_view
@@ -266,26 +267,34 @@ def _completeness(
 
 
 def _demand(connection: Connection, enterprise: str, month: int, as_of: datetime | None) -> tuple[DemandLine, ...]:
+    return demand_lines(charges_as_of(connection, month, enterprise, as_of))
+
+
+def demand_lines(charges: Iterable[Charge]) -> tuple[DemandLine, ...]:
     return tuple(
         DemandLine(c.connection, c.max_demand_kw, c.at, c.billed, c.unit, c.price, Amount(c.amount, "0.01 CNY"))
-        for c in charges_as_of(connection, month, enterprise, as_of)
+        for c in charges
     )
 
 
 def meters_of(park: Park, enterprise: str) -> tuple[str, ...]:
     """Physical meters behind every flow that touches the enterprise, check meters too, in file order."""
-    flows = {
-        flow.id for flow in park.flows.values() if enterprise in (park.owner(flow.source), park.owner(flow.target))
-    }
-    found: set[str] = set()
-    open_ends = [meter.id for meter in park.meters.values() if meter.flow in flows]
-    open_ends += [t.check_meter for t in park.transfers if t.flow in flows and t.check_meter]
+    return meters_by_enterprise(park).get(enterprise, ())
+
+
+def meters_by_enterprise(park: Park) -> Mapping[str, tuple[str, ...]]:
+    """The same of every enterprise."""
+    sides = {flow.id: {park.owner(flow.source), park.owner(flow.target)} - {""} for flow in park.flows.values()}
+    open_ends = [(m.id, e) for m in park.meters.values() for e in sides.get(m.flow, ())]
+    open_ends += [(t.check_meter, e) for t in park.transfers if t.check_meter for e in sides.get(t.flow, ())]
+    found: dict[str, set[str]] = defaultdict(set, {enterprise: set() for enterprise in park.enterprises()})
     while open_ends:
-        name = open_ends.pop()
-        if name not in found:
-            found.add(name)
-            open_ends.extend(park.meters[name].terms)
-    return tuple(name for name, m in park.meters.items() if name in found and m.kind != "virtual")
+        meter, enterprise = open_ends.pop()
+        if meter not in found[enterprise]:
+            found[enterprise].add(meter)
+            open_ends.extend((term, enterprise) for term in park.meters[meter].terms)
+    place = {name: at for at, (name, meter) in enumerate(park.meters.items()) if meter.kind != "virtual"}
+    return {e: tuple(sorted(names & place.keys(), key=place.__getitem__)) for e, names in found.items()}
 
 
 def _restatements(

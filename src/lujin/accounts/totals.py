@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,11 +41,11 @@ class Consolidated:
 class ParkTotals:
     """Sums over all enterprise accounts, before in-park transfers are eliminated, and consolidated.
 
-    ``energy``: carrier → bought from outside the fence or generated inside. ``carbon``: (book, scope) → CO2e.
-    ``consolidated``: book → the park as one enterprise, CO2e. ``overlap``: electricity that was sold to the
-    public grid and may have been bought back: it has no origin and is disclosed, not eliminated. ``embodied``:
-    group of accounts → CO2e of book embodied: what came in (EMBODIED_IN), and where it is (EMBODIED_OUT). Scope 3
-    has no total: one enterprise's is another's scope 1.
+    ``energy``: carrier → bought from outside the fence. ``sold``: carrier → what left through it.
+    ``carbon``: (book, scope) → CO2e. ``consolidated``: book → the park as one enterprise, CO2e. ``overlap``:
+    electricity that was sold to the public grid and may have been bought back: it has no origin and is disclosed,
+    not eliminated. ``embodied``: group of accounts → CO2e of book embodied: what came in (EMBODIED_IN), and where
+    it is (EMBODIED_OUT). Scope 3 has no total: one enterprise's is another's scope 1.
     """
 
     first: int
@@ -60,12 +60,14 @@ class ParkTotals:
     consolidated: Mapping[str, Consolidated]
     overlap: Amount
     embodied: Mapping[str, Amount] = field(default_factory=dict)
+    sold: Mapping[str, Amount] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "first": self.first,
             "last": self.last,
             "energy": {name: amount.as_dict() for name, amount in self.energy.items()},
+            "sold": {name: amount.as_dict() for name, amount in self.sold.items()},
             "generated": self.generated.as_dict(),
             "coal_equivalent": self.coal_equivalent.as_dict(),
             "coal_equal": self.coal_equal.as_dict(),
@@ -76,6 +78,9 @@ class ParkTotals:
             "overlap": self.overlap.as_dict(),
             "embodied": {group: amount.as_dict() for group, amount in self.embodied.items()},
         }
+
+
+Sum = tuple[str, str, str, str, str, int]  # book, debit, credit, commodity, quality, amount
 
 
 def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -> ParkTotals:
@@ -89,11 +94,30 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
     months = sa.select(sa.func.min(entry.c.month), sa.func.max(entry.c.month))
     rows = [tuple(row) for row in connection.execute(select)]
     first, last = connection.execute(months).one()
+    return totals_of(park, rows, gwp, first or 0, last or 0, packs_used(connection))
+
+
+def packs_used(connection: Connection) -> list[tuple[str, str]]:
+    """Books with every pack that ever posted them."""
+    used = connection.execute(sa.select(entry.c.book, entry.c.pack).distinct())
+    return [(book, pack) for book, pack in used]
+
+
+def totals_of(
+    park: Park,
+    sums: Iterable[Sum],
+    gwp: Mapping[str, GwpSet],
+    first: int,
+    last: int,
+    used: Iterable[tuple[str, str]],
+) -> ParkTotals:
+    """Totals of sums per line key. ``used``: books with the packs that posted them."""
     energy: dict[str, int] = defaultdict(int)
+    sold: dict[str, int] = defaultdict(int)
     others: dict[str, int] = defaultdict(int)
     gases: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     passed: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for book, debit, credit, commodity, quality, amount in rows:
+    for book, debit, credit, commodity, quality, amount in sums:
         amount = int(amount)
         if book == "embodied":
             _add_embodied(passed, debit, credit, commodity, amount)
@@ -107,17 +131,20 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
         elif commodity in ("ce_equivalent", "ce_equal", "CNY"):
             own = "COST" if commodity == "CNY" else "OWN"
             others[commodity] += amount * ((to == own) - (origin == own))
-        elif to == "EXT" and commodity == "electricity" and _public_grid(park, debit.split("/")[2]):
-            others["exported"] += amount
+        elif to == "EXT":
+            sold[commodity] += amount
+            if commodity == "electricity" and _public_grid(park, debit.split("/")[2]):
+                others["exported"] += amount
         elif origin == "EXT" and party in park.nodes and not park.owner(party):
             energy[commodity] += amount
             others["estimated"] += amount if commodity == "electricity" and quality == "estimated" else 0
         elif origin == "GEN" and commodity == "electricity":
             others["generated"] += amount
     bought = energy.get("electricity", 0)
+    sold = {name: amount for name, amount in sold.items() if amount}
     return ParkTotals(
-        first=first or 0,
-        last=last or 0,
+        first=first,
+        last=last,
         energy={name: sections.shown(park, amount, name) for name, amount in sorted(energy.items())},
         generated=Amount(others["generated"], "Wh"),
         coal_equivalent=Amount(others["ce_equivalent"], "mgce"),
@@ -129,13 +156,14 @@ def park_totals(connection: Connection, park: Park, gwp: Mapping[str, GwpSet]) -
             if key[0] in gwp and key[1] != "ELIM"
         },
         estimated_electricity=Amount(others["estimated"], "Wh"),
-        consolidated=_consolidated(connection, gases, gwp),
+        consolidated=_consolidated(used, gases, gwp),
         overlap=Amount(max(min(others["exported"], bought), 0), "Wh"),
         embodied={
             group: gwp["embodied"].co2e(passed[group])
             for group in (*EMBODIED_IN, *EMBODIED_OUT)
             if "embodied" in gwp and any(passed[group].values())
         },
+        sold={name: sections.shown(park, amount, name) for name, amount in sorted(sold.items())},
     )
 
 
@@ -159,12 +187,13 @@ def _public_grid(park: Park, node: str) -> bool:
 
 
 def _consolidated(
-    connection: Connection, gases: Mapping[tuple[str, str], Mapping[str, int]], gwp: Mapping[str, GwpSet]
+    used: Iterable[tuple[str, str]],
+    gases: Mapping[tuple[str, str], Mapping[str, int]],
+    gwp: Mapping[str, GwpSet],
 ) -> dict[str, Consolidated]:
     known = packs()
-    used = sa.select(entry.c.book, entry.c.pack).distinct()
     adding: dict[str, bool] = {}
-    for book, name in connection.execute(used):
+    for book, name in used:
         adding[book] = adding.get(book, True) and name in known and known[name].consolidation is not None
     found = {}
     for book in sorted({book for book, _ in gases} & gwp.keys()):

@@ -9,7 +9,7 @@ from lujin.accounts.amounts import CO2E, GASES
 from lujin.accounts.embodied_statement import EmbodiedLine
 from lujin.accounts.sections import CARBON_BOOKS
 from lujin.errors import N_
-from lujin.publish.content import Column, Table
+from lujin.publish.content import Column, Table, explained
 from lujin.publish.letterhead import Names, Paper
 from lujin.publish.numbers import (
     NOT_POSTED,
@@ -49,7 +49,8 @@ def carbon(paper: Paper) -> Table:
     if any(c.scope == "ELIM" for c in found.carbon):
         notes.append(say(N_("So does what the park as one enterprise eliminates: its neighbours' scope 2.")))
     empty = say(NOTHING_POSTED) if found.book in CARBON_BOOKS else ""
-    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), tuple(notes), empty)
+    lines = explained(columns, (c.reference for c in found.carbon))
+    return Table("carbon", "carbon", title, columns, rows, _carbon_total(paper), tuple(notes), empty, lines)
 
 
 def _carbon_total(paper: Paper) -> tuple[Cell, ...]:
@@ -76,7 +77,9 @@ def memo(paper: Paper) -> Table:
         (headline(names.instrument(m.kind)), m.instrument, amount(m.amount), names.unit(m.amount.unit))
         for m in paper.statement.memo
     )
-    return Table("memo", "carbon", say(N_("Green power and certificates used")), columns, rows)
+    lines = explained(columns, (m.reference for m in paper.statement.memo))
+    title = say(N_("Green power and certificates used"))
+    return Table("memo", "carbon", title, columns, rows, references=lines)
 
 
 # ---------------------------------------------------------------------------------------------------- scope 3
@@ -109,7 +112,9 @@ def scope3(paper: Paper) -> Table:
         N_("CO2e as published rests on other global warming potentials, or on none named, and is not added.")
     )
     notes = (note,) if any(_resolved(line.gases, line.co2e) == NOT_POSTED for line in lines) else ()
-    return Table("scope3", "carbon", say(N_("Scope 3, apart from scopes 1 and 2")), columns, rows, notes=notes)
+    title = say(N_("Scope 3, apart from scopes 1 and 2"))
+    found = explained(columns, (line.reference for line in lines))
+    return Table("scope3", "carbon", title, columns, rows, notes=notes, references=found)
 
 
 def iso14064(paper: Paper) -> Table:
@@ -171,7 +176,8 @@ def embodied(paper: Paper) -> Iterator[Table]:
     sums = {"in": amount(section.incoming), "out": amount(section.outgoing)}
     total = (headline(say(N_("total"))), *(sums.get(way, "") for way in ways), *("",) * (len(gases) + 2))
     title = say(N_("Embodied carbon: what came in, and where it went"))
-    yield Table("embodied", "carbon", title, columns, rows, total if rows else ())
+    found = explained(columns, (line.reference for line in lines))
+    yield Table("embodied", "carbon", title, columns, rows, total if rows else (), references=found)
     yield _formulas(paper)
 
 

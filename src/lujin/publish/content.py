@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +24,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``key`` names it among tables. ``empty`` is said where there are no rows; ``notes`` stand below."""
+    """``key`` names it among tables. ``empty`` is said where there are no rows; ``notes`` stand below.
+    ``references``: per row and column what ``explain`` takes to say where the number comes from; paper leaves
+    them away.
+    """
 
     key: str
     sheet: Sheet
@@ -33,6 +37,15 @@ class Table:
     total: tuple[Cell, ...] = ()
     notes: tuple[str, ...] = ()
     empty: str = ""
+    references: tuple[tuple[str, ...], ...] = ()
+
+
+def explained(
+    columns: Sequence[Column], lines: Iterable[str], apart: Collection[int] = ()
+) -> tuple[tuple[str, ...], ...]:
+    """Every number of a row comes from its line; not those of the columns ``apart``."""
+    numeric = [column.numeric and at not in apart for at, column in enumerate(columns)]
+    return tuple(tuple(line if one else "" for one in numeric) for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

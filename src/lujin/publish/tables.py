@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lujin.accounts import Statement
+from lujin.accounts.sections import reference_of
 from lujin.accounts.settle import IN_DISPUTE, Settlement
 from lujin.accounts.statement_parts import CostLine
 from lujin.errors import N_
-from lujin.publish.content import Column, Table
+from lujin.publish.content import Column, Table, explained
 from lujin.publish.letterhead import Paper
 from lujin.publish.numbers import (
     NOT_POSTED,
@@ -55,7 +56,14 @@ def books(paper: Paper) -> Table:
     )
     note = say(N_("The books answer different questions and are never added up."))
     title = say(N_("Carbon, all books side by side"))
-    return Table("books", "summary", title, columns, rows, notes=(note,), empty=say(NOTHING_POSTED))
+    lines = tuple(_of_scopes(paper.statement, b.book) for b in paper.statement.books)
+    return Table("books", "summary", title, columns, rows, (), (note,), say(NOTHING_POSTED), lines)
+
+
+def _of_scopes(found: Statement, book: str) -> tuple[str, ...]:
+    """Under each column of ``books``."""
+    one, two, both = (reference_of(found.enterprise, found.month, book, scope) for scope in ("S1", "S2", "S1+S2"))
+    return ("", one, two, both, both, one, two, both, "", "")
 
 
 # ------------------------------------------------------------------------------------------ energy and money
@@ -85,7 +93,8 @@ def energy(paper: Paper) -> Table:
     )
     total = (headline(say(N_("total"))), *("",) * 6, amount(found.coal_equivalent), amount(found.coal_equal))
     note = say(N_("Standard coal (GB/T 2589) is net of what is delivered; media and resold energy count nothing."))
-    return _table("energy", say(N_("Energy")), columns, rows, total, (note,), say(NOTHING_POSTED))
+    lines = explained(columns, (e.reference for e in found.energy))
+    return _table("energy", say(N_("Energy")), columns, rows, total, (note,), say(NOTHING_POSTED), lines)
 
 
 def periods(paper: Paper) -> Table:
@@ -107,7 +116,8 @@ def periods(paper: Paper) -> Table:
         for e in paper.statement.energy
         for code in sorted(e.periods, key=_period_order)
     )
-    return _table("periods", say(N_("Purchases by tariff period")), columns, rows, (), (), "")
+    lines = explained(columns, (e.reference for e in paper.statement.energy for _ in e.periods))
+    return _table("periods", say(N_("Purchases by tariff period")), columns, rows, (), (), "", lines)
 
 
 def _period_order(code: str) -> tuple[int, str]:
@@ -117,6 +127,7 @@ def _period_order(code: str) -> tuple[int, str]:
 def cost(paper: Paper) -> Table:
     say, names, found = paper.names.say, paper.names, paper.statement
     money = names.unit("CNY")
+    ordered = sorted(found.cost, key=_cost_order)
     columns = (
         Column(say(N_("item")), share=1.4),
         Column(say(N_("tariff period")), share=0.7),
@@ -132,11 +143,12 @@ def cost(paper: Paper) -> Table:
             amount(c.estimated),
             account_of(c.reference),
         )
-        for c in sorted(found.cost, key=_cost_order)
+        for c in ordered
     )
     total = (headline(say(N_("total"))), "", amount(found.cost_total), amount(found.cost_estimated), "")
     note = say(N_("Income is negative."))
-    return _table("cost", say(N_("Cost")), columns, rows, total, (note,), say(NOTHING_POSTED))
+    lines = explained(columns, (c.reference for c in ordered))
+    return _table("cost", say(N_("Cost")), columns, rows, total, (note,), say(NOTHING_POSTED), lines)
 
 
 def _cost_order(line: CostLine) -> tuple[bool, bool, str, tuple[int, str]]:
@@ -171,7 +183,10 @@ def demand(paper: Paper) -> Table:
         )
         for d in paper.statement.demand
     )
-    return _table("demand", say(N_("Basic charge by demand or capacity")), columns, rows, (), (), "")
+    charges = {c.item: c.reference for c in paper.statement.cost if c.item.endswith("_charge")}
+    items = ("capacity_charge" if "kVA" in d.unit else "demand_charge" for d in paper.statement.demand)
+    lines = explained(columns, (charges.get(item, "") for item in items))
+    return _table("demand", say(N_("Basic charge by demand or capacity")), columns, rows, (), (), "", lines)
 
 
 def settlements(paper: Paper) -> Table:
@@ -200,7 +215,7 @@ def settlements(paper: Paper) -> Table:
     )
     note = say.fill(N_("{none}: the uncertainty of a meter is unknown."), none=say(N_("n/a")))
     notes = (note, *(_in_dispute(paper, s) for s in paper.statement.settlements if s.outcome == "dispute"))
-    return _table("settlements", say(N_("Two meters on one pipe")), columns, rows, (), notes, "")
+    return _table("settlements", say(N_("Two meters on one pipe")), columns, rows, (), notes, "", ())
 
 
 def _in_dispute(paper: Paper, found: Settlement) -> str:
@@ -248,7 +263,8 @@ def _balances(paper: Paper, found: Statement) -> Table:
     title = say.fill(
         N_("Balances since {first}, {book}"), first=f"{found.month // 100}-01", book=names.book(found.book)
     )
-    return _table(f"balances_{found.book}", title, columns, rows, (), (), say(NOTHING_POSTED))
+    lines = explained(columns, (a.reference for a in found.accounts), apart=(3, 6))
+    return _table(f"balances_{found.book}", title, columns, rows, (), (), say(NOTHING_POSTED), lines)
 
 
 def _table(
@@ -259,6 +275,8 @@ def _table(
     total: tuple[Cell, ...],
     notes: tuple[str, ...],
     empty: str,
+    references: tuple[tuple[str, ...], ...],
 ) -> Table:
     """A table of sheet "lines"; without rows it has no total and no notes."""
-    return Table(key, "lines", title, columns, rows, total if rows else (), notes if rows else (), empty)
+    kept = (total, notes) if rows else ((), ())
+    return Table(key, "lines", title, columns, rows, *kept, empty, references)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lujin.language import Speech
-    from lujin.publish import Report
-    from lujin.publish.summary import Book, Row
+    from lujin.publish import Layer, Report
+    from lujin.publish.summary import Book, Row, Summary
 
-_LAYERS = {
+HOLDS = N_("This certificate holds")
+DOES_NOT_HOLD = N_("This certificate does not hold: {layer} fails")
+INTEGRITY_ONLY = N_("It proves integrity. It does not prove that the metering was correct.")
+LAYERS = {
     "form": N_("layer form"),
     "signature": N_("layer signature"),
     "status": N_("layer status"),
@@ -34,7 +37,7 @@ _HELD = {
     "proof": N_("every line is sealed in an entry of the park's log"),
     "sum": N_("the lines add up to the totals"),
 }
-_STATES = {
+STATES = {
     "passed": N_("holds"),
     "failed": N_("fails"),
     "unknown": N_("unknown"),
@@ -64,6 +67,7 @@ _ACCOUNTS = {
     "STORED": N_("stored for good"),
     "COST": N_("cost"),
 }
+MONTHS = N_("Months, in tCO2e: scopes 1 and 2, or own use of embodied carbon")
 _COLOURS = {"passed": "green", "failed": "bold red", "unknown": "yellow", "not reached": "dim"}
 _KILOGRAM = Decimal(10) ** 6  # mg
 
@@ -76,20 +80,19 @@ def certificate(
         say_line(console, failed.problem.text(say), "bold red")
         return
     if report.failed is not None:
-        text = N_("This certificate does not hold: {layer} fails")
-        say_line(console, say.fill(text, layer=say(_LAYERS[report.failed.name])), "bold red")
+        say_line(console, say.fill(DOES_NOT_HOLD, layer=say(LAYERS[report.failed.name])), "bold red")
     else:
-        say_line(console, say(N_("This certificate holds")), "bold green")
+        say_line(console, say(HOLDS), "bold green")
     stated = report.certificate if report.ok else None
     if stated is not None:
-        _facts(console, _first(stated, say), say)
+        _facts(console, first(stated, say), say)
         _emissions(console, report, say)
         _energy(console, stated["credentialSubject"], say)
     say_line(console, "")
     _layers(console, report, say, now)
     if stated is not None:
         say_line(console, "")
-        _facts(console, _issue(stated, say), say)
+        _facts(console, issued(stated, say), say)
         _gases(console, stated["credentialSubject"], say)
         say_line(console, "")
         _limits(console, stated, say, trusted=trusted, witnessed=witnessed)
@@ -100,7 +103,7 @@ def _facts(console: Console, rows: Sequence[tuple[str, str]], say: Speech) -> No
         say_line(console, say.fill(N_("{label}: {value}"), label=say(label), value=value))
 
 
-def _first(stated: Any, say: Speech) -> list[tuple[str, str]]:
+def first(stated: Any, say: Speech) -> list[tuple[str, str]]:
     subject = stated["credentialSubject"]
     verification = (
         N_("verified by {by}")
@@ -123,7 +126,7 @@ def _first(stated: Any, say: Speech) -> list[tuple[str, str]]:
     return rows
 
 
-def _issue(stated: Any, say: Speech) -> list[tuple[str, str]]:
+def issued(stated: Any, say: Speech) -> list[tuple[str, str]]:
     from lujin.publish.checking import shown_time
 
     subject, issuer = stated["credentialSubject"], stated["issuer"]
@@ -152,13 +155,21 @@ def _emissions(console: Console, report: Report, say: Speech) -> None:
         number_column("tCO2e"),
         number_column(say(N_("± U (95 %)"))),
     ]
-    rows = [row for book in report.summary.books for row in _book(book, say)]
+    rows = emission_rows(report.summary, say)
     show_table(console, say(N_("Emissions, books are never added up")), Table(columns, rows))
-    for book in report.summary.books:
-        for text in _notes(book, say):
-            say_line(console, text, "dim")
+    for text in emission_notes(report.summary, say):
+        say_line(console, text, "dim")
     if report.summary.months:
-        _months(console, report, say)
+        _months(console, report.summary, say)
+
+
+def emission_rows(found: Summary, say: Speech) -> list[list[str]]:
+    """Book, row, tCO2e, ± U."""
+    return [row for book in found.books for row in _book(book, say)]
+
+
+def emission_notes(found: Summary, say: Speech) -> list[str]:
+    return [text for book in found.books for text in _notes(book, say)]
 
 
 def _book(book: Book, say: Speech) -> list[list[str]]:
@@ -217,24 +228,30 @@ def _notes(book: Book, say: Speech) -> list[str]:
     return said
 
 
-def _months(console: Console, report: Report, say: Speech) -> None:
-    """Totals per month; as shown they add up to what is shown for the period."""
-    assert report.summary is not None
-    books = [book.book for book in report.summary.books]
-    whole = {book.book: _kilograms(_headline(book).co2e) for book in report.summary.books}
+def _months(console: Console, found: Summary, say: Speech) -> None:
+    columns = [Column(say(N_("month"))), *map(number_column, book_names(found, say))]
+    *rows, total = month_rows(found, say)
+    show_table(console, say(MONTHS), Table(columns, rows, total))
+    say_line(console, say(N_("± of the period: the months added, which is the most that it can be")), "dim")
+
+
+def book_names(found: Summary, say: Speech) -> list[str]:
+    return [say(BOOKS.get(book.book, book.book)) for book in found.books]
+
+
+def month_rows(found: Summary, say: Speech) -> list[list[str]]:
+    """Totals per month, a column a book, and their sum; as shown they add up to what is shown for the period."""
+    books = [book.book for book in found.books]
+    whole = {book.book: _kilograms(_headline(book).co2e) for book in found.books}
     rest, rows = dict(whole), []
-    for at, (month, found) in enumerate(report.summary.months.items()):
-        last = at == len(report.summary.months) - 1
-        exact = {book.book: _kilograms(_headline(book).co2e) for book in found}
+    for at, (month, of_month) in enumerate(found.months.items()):
+        last = at == len(found.months) - 1
+        exact = {book.book: _kilograms(_headline(book).co2e) for book in of_month}
         shown = {name: rest[name] if last else exact.get(name, 0) for name in books}
         for name in books:
             rest[name] -= shown[name]
         rows.append([month, *(_grouped(shown[name]) for name in books)])
-    columns = [Column(say(N_("month"))), *(number_column(say(BOOKS.get(name, name))) for name in books)]
-    total = [say(N_("total")), *(_grouped(whole[name]) for name in books)]
-    title = say(N_("Months, in tCO2e: scopes 1 and 2, or own use of embodied carbon"))
-    show_table(console, title, Table(columns, rows, total))
-    say_line(console, say(N_("± of the period: the months added, which is the most that it can be")), "dim")
+    return [*rows, [say(N_("total")), *(_grouped(whole[name]) for name in books)]]
 
 
 def _headline(book: Book) -> Row:
@@ -242,7 +259,12 @@ def _headline(book: Book) -> Row:
 
 
 def _energy(console: Console, subject: Any, say: Speech) -> None:
-    """Own use of each carrier, and cost, where book physical is certified."""
+    columns = [Column(""), Column(say(N_("carrier"))), number_column(say(N_("amount"))), Column(say(N_("unit")))]
+    show_table(console, say(N_("Energy and cost")), Table(columns, energy_rows(subject, say)))
+
+
+def energy_rows(subject: Any, say: Speech) -> list[list[str]]:
+    """Own use of each carrier, and cost, where book physical is certified: account, carrier, amount, unit."""
     names = {c["id"]: c for c in subject["commodities"]}
     rows = []
     physical = (t for t in subject["totals"] if t["book"] == "physical")
@@ -252,12 +274,18 @@ def _energy(console: Console, subject: Any, say: Speech) -> None:
         unit, power = SHOWN[total["unit"]]
         amount = f"{Decimal(total['amount']).scaleb(-power):,.{min(power, 3)}f}"
         rows.append([say(_ACCOUNTS.get(total["scope"], total["scope"])), name, amount, unit])
-    columns = [Column(""), Column(say(N_("carrier"))), number_column(say(N_("amount"))), Column(say(N_("unit")))]
-    show_table(console, say(N_("Energy and cost")), Table(columns, rows))
+    return rows
 
 
 def _gases(console: Console, subject: Any, say: Speech) -> None:
     columns = [Column(say(N_("book"))), Column(say(N_("account"))), Column(say(N_("gas"))), number_column("t")]
+    show_table(console, say(N_("Gases")), Table(columns, gas_rows(subject, say)))
+    for text in gas_notes(subject, say):
+        say_line(console, text, "dim")
+
+
+def gas_rows(subject: Any, say: Speech) -> list[list[str]]:
+    """Book, account, gas, tonnes."""
     rows, before = [], ""
     for total in (t for t in subject["totals"] if t["book"] != "physical"):
         gas = say(COMMODITIES.get(total["gas"], total["gas"]))
@@ -265,28 +293,38 @@ def _gases(console: Console, subject: Any, say: Speech) -> None:
         book = "" if total["book"] == before else say(BOOKS.get(total["book"], total["book"]))
         before = total["book"]
         rows.append([book, account, gas, f"{Decimal(total['amount']).scaleb(-9):,.6f}"])
-    show_table(console, say(N_("Gases")), Table(columns, rows))
+    return rows
+
+
+def gas_notes(subject: Any, say: Speech) -> list[str]:
+    said = []
     for stated in subject["gwp"]:
         values = ", ".join(f"{say(COMMODITIES.get(g, g))} {v}" for g, v in sorted(stated["values"].items()))
         text = N_("{book}: CO2e by {set}, kg per kg: {values}")
         book = say(BOOKS.get(stated["book"], stated["book"]))
-        say_line(console, say.fill(text, book=book, set=stated["set"], values=values), "dim")
+        said.append(say.fill(text, book=book, set=stated["set"], values=values))
+    return said
 
 
 # -------------------------------------------------------------------------------------------- what was checked
 
 
+def reason(layer: Layer, say: Speech) -> str:
+    """Why it holds, fails or cannot be told."""
+    if layer.problem is not None:
+        return layer.problem.text(say)
+    return say(_HELD[layer.name]) if layer.state == "passed" else ""
+
+
 def _layers(console: Console, report: Report, say: Speech, now: datetime | None) -> None:
     for layer in report.layers:
-        reason = say(_HELD[layer.name]) if layer.state == "passed" else ""
-        if layer.problem is not None:
-            reason = layer.problem.text(say)
-        said = say(N_("{layer}: {state}")).format(layer=say(_LAYERS[layer.name]), state=say(_STATES[layer.state]))
-        line = say.fill(N_("{said}, {reason}"), said=said, reason=reason) if reason else said
+        why = reason(layer, say)
+        said = say(N_("{layer}: {state}")).format(layer=say(LAYERS[layer.name]), state=say(STATES[layer.state]))
+        line = say.fill(N_("{said}, {reason}"), said=said, reason=why) if why else said
         say_line(console, line, _COLOURS[layer.state])
     told = [layer.problem for layer in report.layers]
     if report.status_time:
-        say_line(console, _listed(report.status_time, say, now))
+        say_line(console, listed(report.status_time, say, now))
     for notice in (notice for notice in report.notices if notice not in told):
         text = N_("note: {text}")
         say_line(console, say.fill(text, text=notice.text(say)), "yellow")
@@ -300,7 +338,7 @@ def _layers(console: Console, report: Report, say: Speech, now: datetime | None)
         say_line(console, say.fill(text, size=report.witnessed["size"], time=time), "green")
 
 
-def _listed(time: str, say: Speech, now: datetime | None) -> str:
+def listed(time: str, say: Speech, now: datetime | None) -> str:
     from lujin.publish.checking import age_in_days, shown_time
 
     days = age_in_days(time, now)
@@ -312,7 +350,7 @@ def _listed(time: str, say: Speech, now: datetime | None) -> str:
 def _limits(console: Console, stated: Any, say: Speech, *, trusted: bool, witnessed: bool) -> None:
     """What the check does not tell."""
     head = stated["credentialSubject"]["treeHead"]
-    said = [say(N_("It proves integrity. It does not prove that the metering was correct."))]
+    said = [say(INTEGRITY_ONLY)]
     if not trusted:
         said.append(say(N_("Anyone can sign: compare the name above with the one the park told you (--issuer).")))
     if not witnessed:

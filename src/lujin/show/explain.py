@@ -280,14 +280,16 @@ class _Tree:
         zone = ZoneInfo(self.words.park.timezone)
         odd = "" if p["quality"] == "measured" else f" ({self.words.term(QUALITIES, p['quality'])})"
         message = N_("{time}  {value}{odd}  {file}, row {row}, recorded {when}")
-        if not node.data["current"]:
+        if p["value"] is None:
+            message = N_("{time}  no reading since {file} was taken back, recorded {when}")
+        elif not node.data["current"]:
             message = N_("{time}  {value}{odd}  {file}, row {row}, recorded {when}: corrected later")
         self.put(
             depth,
             message,
             "" if node.data["current"] else "yellow",
             time=f"{datetime.fromisoformat(p['time']).astimezone(zone):%m-%d %H:%M}",
-            value=f"{p['value']:,}",
+            value="" if p["value"] is None else f"{p['value']:,}",
             odd=odd,
             file=p["file"],
             row=p["row"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lujin.workspace.quality import Finding, MonthQuality
+
+# Why a finding is one: what the check saw.
+WHY: Mapping[str, str] = {
+    "missing": N_("readings were expected, and none came"),
+    "partial": N_("only a part of the quarter hours was measured"),
+    "estimated": N_("filled from the meter's own similar days, or sent as an estimate"),
+    "range": N_("more than the stated capacity allows"),
+    "spike": N_("one value far above both neighbours and above what this meter usually does"),
+    "flatline": N_("the same value for hours in which the meter moves on other days"),
+    "negative": N_("less than nothing flowed"),
+    "clock": N_("the day runs early or late against the other days of the month: the clock may be off"),
+    "unit_jump": N_("the level is off by a factor of thirty or more: unit or multiplier may be wrong"),
+    "reset": N_("the count went back near zero without a stated reason"),
+    "overlap": N_("intervals reach into the next ones"),
+    "rollover": N_("the register passed its top; the full turn was added"),
+    "replacement": N_("another device took over, with the counts at the swap as the park file states them"),
+    "backwards": N_("the count stepped back a little; it was kept, so that totals stay exact"),
+    "unreadable": N_("values that are no numbers, or beyond any register; they were left out"),
+    "outside_validity": N_("readings before the device was there or after it was gone; they were left out"),
+    "spacing": N_("readings come at another pace than the park file says"),
+}
 
 PER_METER = 6  # findings of one kind and meter before "and N more"
 
@@ -97,15 +118,20 @@ def _weight(finding: Finding) -> int:
 def _row(finding: Finding, words: Words) -> list[str]:
     zone = ZoneInfo(words.park.timezone)
     start, end = finding.start.astimezone(zone), finding.end.astimezone(zone)
-    kind = words.term(FLAGS if finding.slots else EVENTS, finding.kind.upper() if finding.slots else finding.kind)
+    kind = kind_name(finding, words)
     until = "" if end == start else f"{end:%H:%M}" if end.date() == start.date() else f"{end:%m-%d %H:%M}"
     energy = ""
     if finding.energy is not None:
         energy = f"{grouped(finding.energy.value, 1)} {words.unit(finding.energy.unit)}"
-    return [finding.meter, kind, f"{start:%m-%d %H:%M}", until, energy, _numbers(finding, words)]
+    return [finding.meter, kind, f"{start:%m-%d %H:%M}", until, energy, numbers(finding, words)]
 
 
-def _numbers(finding: Finding, words: Words) -> str:
+def kind_name(finding: Finding, words: Words) -> str:
+    return words.term(FLAGS if finding.slots else EVENTS, finding.kind.upper() if finding.slots else finding.kind)
+
+
+def numbers(finding: Finding, words: Words) -> str:
+    """How long, how much at most, and the numbers of an event, in words."""
     say = words.say
     parts = []
     if finding.slots:

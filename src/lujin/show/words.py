@@ -78,6 +78,7 @@ QUALITIES: Mapping[str, str] = {
     "estimated": N_("estimated"),
     "estimated by the supplier": N_("estimated by the supplier"),
     "read by hand": N_("read by hand"),
+    "withdrawn": N_("withdrawn"),
 }
 CONFIDENCE: Mapping[str, str] = {"verified": N_("verified"), "unverified": N_("unverified")}
 FLAGS: Mapping[str, str] = {
