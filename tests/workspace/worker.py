@@ -3,6 +3,7 @@
 ``worker.py PARK POINT STEP…``: a step is ``import:FILE``, ``run`` or ``hold:SECONDS`` (keep the lock). POINT:
 
 - ``never``
+- ``environment``  never, in the database that the environment names
 - ``call:N``      as the N-th function of lujin is called
 - ``sql:N``       before the N-th statement that the database executes
 - ``before:NAME:N`` / ``after:NAME:N``  as a function (``module:qualified.name``) is entered / has returned,
@@ -88,7 +89,7 @@ def main(directory: str, point: str, *steps: str) -> None:
     counter = Counter(**{kind: int(number)}) if kind in ("call", "sql") else Counter()
     if kind in ("before", "after"):
         die_around(point)
-    workspace = open_workspace(directory, environment={})
+    workspace = open_workspace(directory, environment=os.environ if point == "environment" else {})
     if kind in ("call", "sql", "count"):
         counter.watch(workspace)
     print("ready", flush=True)

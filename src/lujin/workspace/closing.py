@@ -30,9 +30,9 @@ from lujin.database import writing
 from lujin.errors import N_, InputError, IntegrityError, Problem
 from lujin.park.calendar import month_start, next_month
 from lujin.readings.sources import pending
+from lujin.workspace.arriving import recover
 from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import prepared_head
-from lujin.workspace.importing import recover
 from lujin.workspace.replay import month_as_known
 from lujin.workspace.running import Due, due_work, record_facts
 
@@ -78,29 +78,9 @@ def _examined(
     workspace: Workspace, due: Due, month: int, note: str, author: str, now: datetime
 ) -> tuple[tuple[Problem, ...], PeriodEvent]:
     """The conditions that fail, and the event of the closing if none does."""
-    waiting = {w.month: w.reasons for w in due.work} | {h.month: h.reasons for h in due.held}
-    posted = due.posted.filter(pl.col("month") == month)
-    embodied = packs().get(workspace.park.packs.get("embodied", ""))
     with workspace.engine.connect() as connection:
-        lacking, errors = _lacking(workspace, connection, month, now, posted)
-        slots = completeness_as_of(connection, [month], as_of=now).select(pl.col(COUNTS).sum()).row(0, named=True)
-        problems, disclosed = examine(
-            Closing(
-                month=month,
-                ended=month_start(next_month(month), workspace.park.timezone) <= now,
-                posted=posted["enterprise"].to_list(),
-                waiting=waiting.get(month, {}),
-                unfinished=len(pending(workspace.engine)),
-                lacking=lacking,
-                balances=embodied_balances(connection, month),
-                carried=embodied.carries if embodied else (),
-                expected=slots["expected"],
-                measured=slots["measured"] + slots["interpolated"],
-                estimated=slots["estimated"],
-                missing=slots["missing"],
-                note=note,
-            )
-        )
+        found, errors = look_at(workspace, connection, due, month, note, now)
+        problems, disclosed = examine(found)
         event = PeriodEvent(
             month,
             "closed",
@@ -113,6 +93,33 @@ def _examined(
             disclosed=tuple(d.as_dict() for d in disclosed),
         )
     return (*problems, *errors), event
+
+
+def look_at(
+    workspace: Workspace, connection: sa.Connection, due: Due, month: int, note: str, now: datetime
+) -> tuple[Closing, tuple[Problem, ...]]:
+    """What is known of a month that is to be closed, and which factors or prices it lacks."""
+    waiting = {w.month: w.reasons for w in due.work} | {h.month: h.reasons for h in due.held}
+    posted = due.posted.filter(pl.col("month") == month)
+    embodied = packs().get(workspace.park.packs.get("embodied", ""))
+    lacking, errors = _lacking(workspace, connection, month, now, posted)
+    slots = completeness_as_of(connection, [month], as_of=now).select(pl.col(COUNTS).sum()).row(0, named=True)
+    found = Closing(
+        month=month,
+        ended=month_start(next_month(month), workspace.park.timezone) <= now,
+        posted=posted["enterprise"].to_list(),
+        waiting=waiting.get(month, {}),
+        unfinished=len(pending(workspace.engine)),
+        lacking=lacking,
+        balances=embodied_balances(connection, month),
+        carried=embodied.carries if embodied else (),
+        expected=slots["expected"],
+        measured=slots["measured"] + slots["interpolated"],
+        estimated=slots["estimated"],
+        missing=slots["missing"],
+        note=note,
+    )
+    return found, errors
 
 
 def _lacking(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,25 @@ if TYPE_CHECKING:
     from lujin.accounts.periods import Period
     from lujin.accounts.settle import Settlement
     from lujin.accounts.uncertainty_parts import Uncertainty
+    from lujin.readings.mapping import Mapping as ColumnMapping
+    from lujin.readings.sources import Origin
+    from lujin.workspace.arrivals import ArrivalRecord
+    from lujin.workspace.backup import BackupReport
     from lujin.workspace.evidence import Head
     from lujin.workspace.importing import FileResult
+    from lujin.workspace.listing import Listing
+    from lujin.workspace.load import Load
+    from lujin.workspace.looking import FilePreview
+    from lujin.workspace.previewing import ClosePreview, RestatePreview
     from lujin.workspace.quality import MonthQuality
     from lujin.workspace.reading import Status
     from lujin.workspace.running import RunReport
+    from lujin.workspace.sector import SectorComparison
+    from lujin.workspace.series import Kind, Series
+    from lujin.workspace.stored import Place, StoredPage
     from lujin.workspace.tracing import MonthTrace
+    from lujin.workspace.trend import Trend
+    from lujin.workspace.undoing import Undoing
 
 WAIT_S = 60.0  # a second process waits this long for the first
 
@@ -75,6 +88,18 @@ class Workspace:
         """
         return moment(self.engine, self.clock())
 
+    def stamp(self) -> str:
+        """Changes whenever an answer about the park may change; for caches and ETags."""
+        from lujin.workspace.stamp import stamp
+
+        return stamp(self)
+
+    def months(self) -> tuple[int, ...]:
+        """Months that have postings, in order."""
+        from lujin.workspace.reading import months
+
+        return months(self)
+
     @property
     def inbox(self) -> Path:
         return self.directory / "inbox"
@@ -96,19 +121,112 @@ class Workspace:
     def import_files(
         self,
         paths: Sequence[str | Path],
-        mapping: str | None = None,
+        mapping: str | ColumnMapping | None = None,
         *,
+        meters: Collection[str] | None = None,
+        origin: Origin | None = None,
         dry_run: bool = False,
+        rejects: Path | None = None,
         progress: Progress = silent,
     ) -> list[FileResult]:
         """Readings from files or folders (CSV, XLSX, Parquet, Arrow); one report per file.
 
-        ``mapping`` names a saved column mapping; None: the one that fits the header, else guessed. A file is
-        stored whole in one commit, or not at all; rows that cannot be read are kept in ``inbox/rejected``.
+        ``mapping``: how to read the columns, or the name of a saved mapping; None: the one that fits the header,
+        else guessed. ``meters``: those that may be written; to the importer no other exists. A file is stored
+        whole in one commit, or not at all; rows that cannot be read are kept in ``inbox/rejected``. ``origin``:
+        who brings it. ``rejects``: where a dry run writes the rows that would be refused.
         """
         from lujin.workspace.importing import import_files
 
-        return import_files(self, [Path(p) for p in paths], mapping, dry_run=dry_run, progress=progress)
+        files = [Path(p) for p in paths]
+        return import_files(
+            self, files, mapping, meters=meters, origin=origin, dry_run=dry_run, rejects=rejects, progress=progress
+        )
+
+    def ingest(
+        self,
+        columns: Any,
+        name: str,
+        *,
+        digest: str = "",
+        mapping: ColumnMapping | None = None,
+        meters: Collection[str] | None = None,
+        origin: Origin | None = None,
+        dry_run: bool = False,
+        listed: int = 100,
+    ) -> FileResult:
+        """Readings from columns, as one arrival called ``name``: stored whole in one commit, or not at all.
+
+        ``columns``: a Polars frame or Arrow table, or several one after the other, with meter (id or alias), time
+        (an instant, or local time of the meter; stamped as the park file says), value and perhaps unit and
+        quality (measured, estimated, manual), unless ``mapping`` names other columns. ``digest``: SHA-256 of the
+        bytes they came as; the very same bytes again change nothing, even after a correction. ``meters``: those
+        that may be written; to the sender no other exists. The report lists the first ``listed`` refused rows.
+        """
+        from lujin.workspace.importing import ingest
+
+        return ingest(
+            self,
+            columns,
+            name,
+            digest=digest,
+            mapping=mapping,
+            meters=meters,
+            origin=origin,
+            dry_run=dry_run,
+            listed=listed,
+        )
+
+    def look(
+        self,
+        path: str | Path,
+        mapping: ColumnMapping | None = None,
+        *,
+        sheet: str = "",
+        guess: bool = False,
+        meters: Collection[str] | None = None,
+    ) -> FilePreview:
+        """What a file is and how its columns would be read, with its first rows and what is still to be stated.
+
+        ``mapping``: try this one; else the saved one that fits the header (``guess``: none), else guess.
+        """
+        from lujin.workspace.looking import look
+
+        return look(self, Path(path), mapping, sheet=sheet, guess=guess, meters=meters)
+
+    def save_mapping(self, mapping: ColumnMapping, name: str) -> ColumnMapping:
+        """Keep a mapping under a name: from now on files with this header are read by it."""
+        from lujin.workspace.looking import save_mapping
+
+        return save_mapping(self, mapping, name)
+
+    def arrivals(
+        self, limit: int = 50, before: int | None = None, party: str | None = None
+    ) -> tuple[ArrivalRecord, ...]:
+        """What arrived, newest first; before the number ``before``; only what that ``party`` brought."""
+        from lujin.workspace.arrivals import arrivals
+
+        return arrivals(self, limit, before, party)
+
+    def undo(
+        self,
+        number: int,
+        reason: str = "",
+        author: str = "",
+        *,
+        party: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> Undoing:
+        """Take an arrival back: readings become what they would be had it never come; nothing is deleted.
+
+        Readings that nobody else told of are missing again, never zero. Its months post the difference at the next
+        run; months that were closed wait for a restatement. Taking back an undoing brings the arrival back.
+        ``party``: only if that enterprise brought it.
+        """
+        from lujin.workspace.undoing import undo
+
+        return undo(self, number, reason, author, party, dry_run=dry_run, progress=progress)
 
     def run(self, month: int | None = None, *, progress: Progress = silent) -> RunReport:
         """Post every month and enterprise whose facts are newer than its postings. Incremental."""
@@ -117,16 +235,35 @@ class Workspace:
         return run(self, month, progress=progress)
 
     def restate(
-        self, months: Sequence[int], cause: str = "", author: str = "", *, progress: Progress = silent
+        self,
+        months: Sequence[int],
+        cause: str = "",
+        author: str = "",
+        *,
+        stamp: str = "",
+        progress: Progress = silent,
     ) -> RunReport:
         """Resolve the factors of posted months anew and post the difference, saying what changed.
 
         A choice of factors belongs to the month: all its enterprises are restated. A month that was closed takes
-        in all that waited for it; it needs a ``cause``, and certificates that cover it are superseded.
+        in all that waited for it; it needs a ``cause``, and certificates that cover it are superseded. ``stamp``:
+        of the preview that was looked at, refused with StaleError when facts came since.
         """
         from lujin.workspace.restating import restate
 
-        return restate(self, months, cause, author, progress=progress)
+        return restate(self, months, cause, author, stamp=stamp, progress=progress)
+
+    def restate_preview(self, months: Sequence[int], *, progress: Progress = silent) -> RestatePreview:
+        """Which factors ``restate`` would replace and what each account would move by. Stores nothing."""
+        from lujin.workspace.previewing import restate_preview
+
+        return restate_preview(self, months, progress)
+
+    def close_preview(self, months: Sequence[int], note: str = "") -> tuple[ClosePreview, ...]:
+        """The conditions of closing each month, met or not, with remedies. Stores nothing."""
+        from lujin.workspace.previewing import close_preview
+
+        return close_preview(self, months, note)
 
     def close(self, months: Sequence[int], note: str = "", author: str = "") -> tuple[Period, ...]:
         """Close months: from now on only a restatement with a cause moves their accounts.
@@ -225,6 +362,38 @@ class Workspace:
 
         return explain(self, reference)
 
+    def arrived(self) -> int:
+        """How many files were stored."""
+        from lujin.readings.sources import sources
+
+        return sum(source.state == "committed" for source in sources(self.engine))
+
+    def listing(
+        self, month: int | None = None, book: str = "location", enterprises: Sequence[str] | None = None
+    ) -> Listing:
+        """One line per enterprise of a month (None: the newest posted), and their total."""
+        from lujin.workspace.listing import listing
+
+        return listing(self, month, book, enterprises)
+
+    def trend(self, enterprise: str, last: int | None = None, months: int = 24) -> Trend:
+        """The months of an enterprise side by side: energy, cost, carbon in every book, completeness."""
+        from lujin.workspace.trend import trend
+
+        return trend(self, enterprise, last, months)
+
+    def sector(self, enterprise: str, first: int | None = None, last: int | None = None) -> SectorComparison:
+        """An enterprise beside median and quartiles of its sector, where it has enough neighbours in it."""
+        from lujin.workspace.sector import sector
+
+        return sector(self, enterprise, first, last)
+
+    def load(self, enterprise: str, first: int, carrier: str = "electricity", last: int | None = None) -> Load:
+        """What an enterprise used in each hour of the months ``first`` to ``last`` (None: of one month)."""
+        from lujin.workspace.load import load
+
+        return load(self, enterprise, first, carrier, last)
+
     def status(self) -> Status:
         """Months posted, their completeness, and what waits to be posted."""
         from lujin.workspace.reading import status
@@ -257,17 +426,61 @@ class Workspace:
 
         return settlements(self, month, enterprise, as_of)
 
+    def series(
+        self,
+        names: Sequence[str],
+        first: date | int,
+        last: date | int,
+        step: str = "hour",
+        as_of: datetime | None = None,
+        *,
+        kind: Kind = "meter",
+    ) -> Series:
+        """Quantities of meters (or flows) per ``step``: quarter, hour, day or month. ``first`` and ``last``: local
+        days, or months such as 202506, both included. Without ``as_of`` from the months kept under ``derived/``.
+        """
+        from lujin.workspace.series import series
+
+        return series(self, names, first, last, step, as_of, kind)
+
     def totals(self) -> ParkTotals:
         """Sums over all enterprise accounts, before in-park transfers are eliminated."""
         from lujin.workspace.reading import totals
 
         return totals(self)
 
+    def readings(
+        self,
+        meters: Sequence[str],
+        start: datetime,
+        end: datetime,
+        *,
+        limit: int = 1_000_000,
+        after: Place | None = None,
+        as_of: datetime | None = None,
+    ) -> StoredPage:
+        """Current readings of meters in [start, end), by month, meter and time, at most ``limit`` of them.
+
+        ``after``: where the page before ended, its ``last``.
+        """
+        from lujin.workspace.stored import stored_readings
+
+        return stored_readings(self, meters, start, end, limit=limit, after=after, as_of=as_of)
+
     def trace(self, month: int, *, progress: Progress = silent) -> MonthTrace:
         """Carbon intensity of every enterprise's power and heat, hour by hour, written under ``derived/``."""
         from lujin.workspace.tracing import trace
 
         return trace(self, month, progress)
+
+    def backup(self, file: str | Path, *, with_keys: bool = False, progress: Progress = silent) -> BackupReport:
+        """Write the whole park into one file, .tar or .tar.gz, while others go on using it.
+
+        ``with_keys``: with the signing key. ``lujin.restore`` makes a park of it again.
+        """
+        from lujin.workspace.backup import backup
+
+        return backup(self, Path(file), with_keys=with_keys, progress=progress)
 
     def verify(self, *, replay: bool = False, progress: Progress = silent) -> dict[str, Any]:
         """Check the stored ledger against its own digests, its signed heads and closed periods and, with

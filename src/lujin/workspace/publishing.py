@@ -13,6 +13,8 @@ from lujin.accounts.tables import BOOKS, certificate, certificate_superseded, en
 from lujin.errors import N_
 from lujin.publish.letterhead import Code, Issued, Letterhead, MonthPoint, SignedHead
 from lujin.workspace.evidence import heads
+from lujin.workspace.trend import MonthPoint as TrendPoint
+from lujin.workspace.trend import month_before, span, trend
 
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
@@ -41,20 +43,23 @@ def letterhead(workspace: Workspace, found: Statement) -> Letterhead:
 
 def history(workspace: Workspace, found: Statement) -> tuple[MonthPoint, ...]:
     """Energy [tce, equal value] and carbon of the statement's book, twelve months, oldest first."""
-    months = [_before(found.month, back) for back in reversed(range(MONTHS))]
-    return tuple(_point(workspace, found, month) for month in months)
+    months = span(month_before(found.month, MONTHS - 1), found.month)
+    if found.as_of is not None:
+        return tuple(_point_then(workspace, found, month) for month in months)
+    known = {point.month: point for point in trend(workspace, found.enterprise, found.month, MONTHS).months}
+    return tuple(_point(found.book, known[m]) if m in known else MonthPoint(m, None, None, None) for m in months)
 
 
-def _before(month: int, back: int) -> int:
-    """
-    >>> _before(202501, 1), _before(202503, 12)
-    (202412, 202403)
-    """
-    index = month // 100 * 12 + month % 100 - 1 - back
-    return index // 12 * 100 + index % 12 + 1
+def _point(book: str, known: TrendPoint) -> MonthPoint:
+    carbon = known.books.get(book)
+    whole = carbon.whole if carbon and (carbon.gwp or book != "embodied") else None
+    return MonthPoint(
+        known.month, known.coal_equal if known.energy else None, whole, known.completeness.measured_part
+    )
 
 
-def _point(workspace: Workspace, found: Statement, month: int) -> MonthPoint:
+def _point_then(workspace: Workspace, found: Statement, month: int) -> MonthPoint:
+    """As known at the time of the statement: from a statement of that month."""
     one = found
     if month != found.month:
         one = workspace.statement(found.enterprise, month, found.book, found.as_of)

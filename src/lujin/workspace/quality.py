@@ -5,8 +5,8 @@ Computed on demand from the readings as known at a time, by the very kernel that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,16 @@ class MonthQuality:
         """Meters that are not wholly measured, or look suspect somewhere."""
         return tuple(m for m in self.meters if m.estimated or m.missing or m.suspect)
 
+    def only(self, meters: Collection[str], enterprise: str) -> MonthQuality:
+        """Of these meters alone, naming no other enterprise."""
+        kept = {m: tuple(e for e in of if e == enterprise) for m, of in self.enterprises.items() if m in meters}
+        return replace(
+            self,
+            meters=tuple(m for m in self.meters if m.meter in kept),
+            enterprises=kept,
+            findings=tuple(f for f in self.findings if f.meter in kept),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "month": f"{self.month // 100}-{self.month % 100:02}",
@@ -97,12 +107,11 @@ def month_quality(
     until = int((as_of or workspace.clock()).timestamp())
     counts: dict[str, Completeness] = {}
     findings: list[Finding] = []
-    units = _units(park)
+    units = meter_units(park)
     for energy, _ in energy_blocks(park, workspace.store, workspace.meter_keys(), meters, grid, until, as_of):
         columns = ("meter", "expected", "measured", "interpolated", "estimated", "suspect", "missing")
         counts |= {row[0]: Completeness(*row) for row in completeness(energy).select(columns).iter_rows()}
-        findings += flagged(energy, units)
-        findings += (_of_event(event, units) for event in energy.events)
+        findings += findings_of(energy, units)
     return MonthQuality(
         month,
         enterprise,
@@ -113,9 +122,15 @@ def month_quality(
     )
 
 
-def _units(park: Park) -> Mapping[str, str]:
+def meter_units(park: Park) -> Mapping[str, str]:
     """Meter → base unit of what it measures."""
     return {name: BASE_UNIT[min(found)] for name, found in meter_dimensions(park).items() if found}
+
+
+def findings_of(energy: Energy, units: Mapping[str, str]) -> Iterator[Finding]:
+    """Flagged runs of slots, then the events of the meters' lives."""
+    yield from flagged(energy, units)
+    yield from (_of_event(event, units) for event in energy.events)
 
 
 def flagged(energy: Energy, units: Mapping[str, str]) -> Iterator[Finding]:

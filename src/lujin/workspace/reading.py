@@ -21,7 +21,6 @@ from lujin.accounts import (
     entries_by_month,
     gwp_set,
     ledger_size,
-    park_totals,
     posted_through,
 )
 from lujin.accounts import statement as statements
@@ -30,6 +29,7 @@ from lujin.accounts.explain import explain as explain_line
 from lujin.accounts.facts import COUNTS, completeness_as_of, park_as_of, reference_as_of
 from lujin.accounts.period_facts import periods, verify_periods
 from lujin.accounts.tables import period_event
+from lujin.accounts.totals import packs_used, totals_of
 from lujin.accounts.uncertainty_parts import Uncertainty
 from lujin.accounts.uncertainty_statement import Drawing
 from lujin.accounts.uncertainty_statement import uncertainty as uncertainty_of
@@ -43,6 +43,7 @@ from lujin.workspace.balance import settlements
 from lujin.workspace.compute import energy_blocks
 from lujin.workspace.event_heads import verify_events
 from lujin.workspace.evidence import verify_heads
+from lujin.workspace.ledger_months import ledger_month
 from lujin.workspace.methods import methods
 from lujin.workspace.progress import Progress
 from lujin.workspace.replay import replay as replay_postings
@@ -126,6 +127,11 @@ def gwp_sets(
     return {book: gwp_set(reference, pack.gwp, on) for book, pack in packs.items() if pack.gwp}
 
 
+def months(workspace: Workspace) -> tuple[int, ...]:
+    with workspace.engine.connect() as connection:
+        return tuple(sorted(entries_by_month(connection)))
+
+
 @dataclass(frozen=True, slots=True)
 class MonthStatus:
     """``waiting``: enterprises whose facts are newer than their postings; in a month that was closed they wait for
@@ -200,9 +206,15 @@ def status(workspace: Workspace) -> Status:
 def totals(workspace: Workspace) -> ParkTotals:
     """What the whole ledger holds."""
     with workspace.engine.connect() as connection:
-        entries = entries_by_month(connection)
-        sets = gwp_sets(workspace, max(entries, default=202501))
-        return park_totals(connection, workspace.park, sets)
+        months = list(entries_by_month(connection))
+        used = packs_used(connection)
+    sets = gwp_sets(workspace, max(months, default=202501))
+    columns = ("book", "debit", "credit", "commodity", "quality", "amount")
+    frames = [ledger_month(workspace, month).sums.select(columns) for month in months]
+    if not frames:
+        return totals_of(workspace.park, (), sets, 0, 0, used)
+    sums = pl.concat(frames).group_by(columns[:-1], maintain_order=True).agg(pl.col("amount").sum())
+    return totals_of(workspace.park, sums.iter_rows(), sets, min(months), max(months), used)
 
 
 def verify(workspace: Workspace, *, replay: bool, progress: Progress) -> dict[str, int]:

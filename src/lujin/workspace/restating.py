@@ -15,9 +15,10 @@ from lujin.accounts.periods import PeriodEvent, after
 from lujin.accounts.sections import month_text
 from lujin.errors import N_, InputError, Problem
 from lujin.readings.sources import sources
+from lujin.workspace.arriving import recover
+from lujin.workspace.basis import refuse_stale
 from lujin.workspace.event_heads import seal_events
 from lujin.workspace.evidence import daily_head
-from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work
 from lujin.workspace.progress import Progress, silent
 from lujin.workspace.running import (
@@ -41,20 +42,23 @@ def restate(
     cause: str = "",
     author: str = "",
     *,
+    stamp: str = "",
     progress: Progress = silent,
 ) -> RunReport:
     """Resolve the factors of posted months anew, and post the difference with the reason ``restatement``.
 
     Whole months: the choice of factors belongs to the month, so that no later posting mixes two of them. A month
-    that was closed takes in whatever waited for it as well, and needs a ``cause``.
+    that was closed takes in whatever waited for it as well, and needs a ``cause``. ``stamp``: of the preview
+    that was looked at; StaleError where it no longer tells what would happen.
     """
     started = time.perf_counter()
     with workspace.writing("restate"):
         recover(workspace)
+        refuse_stale(workspace, months, stamp)
         now = workspace.now()
         reference = record_facts(workspace, now)
         due = due_work(workspace)
-        work = [_work(due, month) for month in sorted(set(months))]
+        work = whole_months(due, months)
         if missing := [w.month for w in work if w.month in due.periods and not cause.strip()]:
             raise InputError(*(_without_cause(month) for month in missing))
         events: list[PeriodEvent] = []
@@ -77,14 +81,18 @@ def restate(
     return RunReport(reports, spent, now, held, restated=tuple(events), notices=notices)
 
 
+def whole_months(due: Due, months: Sequence[int]) -> list[Work]:
+    return [_work(due, month) for month in sorted(set(months))]
+
+
 def _work(due: Due, month: int) -> Work:
     """All enterprises posted; in a closed month also those that came since, which ``run`` holds back."""
     names = posted_in(due.posted, month)
-    held = _held(due, month)
+    held = held_of(due, month)
     return Work(month, dict.fromkeys([*names, *(held.reasons if held else ())], "restatement"))
 
 
-def _held(due: Due, month: int) -> Held | None:
+def held_of(due: Due, month: int) -> Held | None:
     return next((held for held in due.held if held.month == month), None)
 
 
@@ -108,7 +116,7 @@ def _sealing(
     period = due.periods.get(month)
     if period is None:
         return None
-    held = _held(due, month)
+    held = held_of(due, month)
 
     def seal(connection: Connection, resolve: PinnedResolve) -> None:
         digest = account_digest(connection, month, now)

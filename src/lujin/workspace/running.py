@@ -39,9 +39,9 @@ from lujin.park.calendar import month_grid, next_month
 from lujin.readings import Event
 from lujin.readings.sources import last_committed, sources, touched_since
 from lujin.reference import Reference
+from lujin.workspace.arriving import recover
 from lujin.workspace.compute import MonthEnergy, input_digests, month_energy
 from lujin.workspace.evidence import daily_head
-from lujin.workspace.importing import recover
 from lujin.workspace.plan import Held, Work, arrivals_since, counted, meters_of_enterprises, plan, with_joined
 from lujin.workspace.progress import Progress, silent
 
