@@ -3,13 +3,13 @@ VENV := .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := $(VENV)/bin
 
-.PHONY: demo test setup bench format messages clean
+.PHONY: demo test setup bench format messages pictures clean
 
-demo: $(VENV)/.ready ## set up, run the main job on the demo park, say what to type next
+demo: $(VENV)/.ready ## set up, run the main job on the demo park, serve its pages until Ctrl-C
+	@echo "lujin lies in $(RUN); put it on your path with: . $(RUN)/activate"; echo
 	$(RUN)/lujin demo demo --overwrite
-	@echo; echo "lujin lies in $(RUN); put it on your path with: . $(RUN)/activate"
 
-test: $(VENV)/.ready-test ## set up all that tests need, run them
+test: $(VENV)/.ready-test $(VENV)/.system-test ## set up all that tests need, run them
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
@@ -27,7 +27,11 @@ format: $(VENV)/.ready-test
 messages: $(VENV)/.ready-test ## bring the Chinese catalogue up to the source
 	$(RUN)/python scripts/messages.py
 
-setup: $(VENV)/.ready-test
+pictures: $(VENV)/.ready-test $(VENV)/.system-test ## of the pages, for the documents; of the park that make demo left
+	LUJIN_PICTURES_OF=$(CURDIR)/demo LUJIN_PICTURES_INTO=$(CURDIR)/docs/images \
+		$(RUN)/python -m pytest tests/web/browser/test_pictures.py -n 0
+
+setup: $(VENV)/.ready-test $(VENV)/.system-test
 
 $(VENV)/bin/python:
 	PYTHON=$(PYTHON) sh scripts/venv.sh $(VENV)
@@ -36,9 +40,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+$(VENV)/.system-test: scripts/test_system.sh | $(VENV)/bin/python
+	sh scripts/test_system.sh
+	touch $@
+
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
 	touch $@ $(VENV)/.ready
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis tests-artefacts

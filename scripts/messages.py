@@ -1,4 +1,5 @@
-"""Update the Chinese catalogue: every message that the source marks with ``N_``, and the formulas of the rules.
+"""Update the Chinese catalogue: every message that the source marks with ``N_`` or a template
+says with ``t``, and the formulas of the rules.
 
 python scripts/messages.py           add new messages to src/lujin/locale/zh.po, drop those that are gone
 python scripts/messages.py --check   change nothing; exit 1 if a message is missing, untranslated or misfilled
@@ -20,6 +21,7 @@ from lujin.language import parse_catalogue
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
+JINJA = {"silent": "false", "trim_blocks": "true", "lstrip_blocks": "true"}
 CATALOGUE = SOURCE / "lujin" / "locale" / "zh.po"
 
 
@@ -28,6 +30,12 @@ def messages() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     places = extract_from_dir(SOURCE, [("**.py", "python")], keywords={"N_": None}, comment_tags=())
     for file, _, message, _, _ in places:
+        if isinstance(message, str) and message:
+            found.setdefault(message, set()).add(str(file))
+    pages = extract_from_dir(
+        SOURCE, [("**.html", "jinja2")], keywords={"t": None}, comment_tags=(), options_map={"**.html": JINJA}
+    )
+    for file, _, message, _, _ in pages:
         if isinstance(message, str) and message:
             found.setdefault(message, set()).add(str(file))
     for rule in RULES.values():

@@ -46,6 +46,8 @@ def postgresql_server() -> Iterator[sa.URL]:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     programs = _programs()
     if programs is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed; scripts/test_system.sh installs it")
         pytest.skip("the programs of PostgreSQL are not installed")
     options = _unprivileged()
     directory = Path(tempfile.mkdtemp(prefix="lujin-pg-"))

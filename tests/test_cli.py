@@ -42,7 +42,7 @@ def answer(*arguments: object, code: int = 0) -> Any:
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """The demo park, its late files taken in; and what the verb printed."""
     directory = tmp_path_factory.mktemp("cli") / "park"
-    return directory, lujin("demo", directory, "--enterprises", 12, "--months", 2, language="zh")
+    return directory, lujin("demo", directory, "--enterprises", 12, "--months", 2, "--no-serve", language="zh")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -22,6 +23,7 @@ from packaging.requirements import Requirement
 from typer.testing import CliRunner
 
 import lujin
+from lujin.access import Role
 from lujin.accounts.pack import packs
 from lujin.accounts.rules import RULES
 from lujin.cli import app
@@ -29,6 +31,8 @@ from lujin.park import check
 from lujin.park.columns import TABLES
 from lujin.readings import mapping as mappings
 from lujin.readings.flags import SUSPECT
+
+from .serving import served
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -114,8 +118,12 @@ def test_the_examples_of_a_page_run(
         shutil.copytree(posted, tmp_path / "mypark")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    for block in blocks(page, "run"):
-        run(block, tmp_path, names, in_process=page.name != "README.md")
+    with ExitStack() as stack:
+        if page.name == "api.md":
+            server = stack.enter_context(served(tmp_path / "mypark"))
+            names |= {"URL": server.url, "TOKEN": server.token(Role.OPERATOR)}
+        for block in blocks(page, "run"):
+            run(block, tmp_path, names, in_process=page.name != "README.md")
 
 
 def test_both_languages_of_the_readme_show_the_same_commands() -> None:
@@ -176,6 +184,11 @@ def script(name: str) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_every_resource_of_the_api_is_documented() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert script("api_table").page(text) == text, "run: python scripts/api_table.py --write"
 
 
 def test_the_smallest_park_of_the_page_is_a_park(tmp_path: Path) -> None:

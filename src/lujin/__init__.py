@@ -16,9 +16,10 @@ from lujin.errors import InputError, LujinError, Problem, StoreError
 if TYPE_CHECKING:
     from lujin.workspace import Workspace
     from lujin.workspace import open_workspace as open
+    from lujin.workspace.restore import restore
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "LujinError", "Problem", "StoreError", "Workspace", "open"]
+__all__ = ["InputError", "LujinError", "Problem", "StoreError", "Workspace", "open", "restore"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from lujin import workspace
 
         return workspace.Workspace if name == "Workspace" else workspace.open_workspace
+    if name == "restore":
+        from lujin.workspace.restore import restore
+
+        return restore
     raise AttributeError(f"module 'lujin' has no attribute {name!r}")

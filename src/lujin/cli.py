@@ -94,8 +94,8 @@ def root(
 @app.command(
     cls=Verb,
     rich_help_panel=START,
-    help=N_("Write the demo park, import its readings, post every month, take in late files"),
-    epilog="lujin demo mydemo\nlujin demo mydemo --enterprises 12 --months 2 --overwrite",
+    help=N_("Write the demo park, import its readings, post every month, take in late files, serve its pages"),
+    epilog="lujin demo mydemo\nlujin demo mydemo --enterprises 12 --months 2 --overwrite --no-serve",
 )
 def demo(
     ctx: typer.Context,
@@ -105,6 +105,7 @@ def demo(
     ] = 200,
     months: Annotated[int, typer.Option(metavar=N_("COUNT"), help=N_("how many months of 2025, 1 to 12"))] = 12,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=N_("replace an earlier demo"))] = False,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help=N_("end when the park is posted"))] = False,
     as_json: AsJson = False,
 ) -> None:
     from lujin.demonstrate import demonstrate
@@ -115,8 +116,13 @@ def demo(
         result = demonstrate(directory, enterprises, months, overwrite=overwrite, progress=progress)
     if as_json:
         print_json(result.as_dict(face.say))
-    else:
-        reports.demonstration(face.console(), result, words_of(opened(directory, face), face))
+        return
+    reports.demonstration(face.console(), result, words_of(opened(directory, face), face))
+    if not no_serve:
+        from lujin.cli_serve import serve_park
+        from lujin.web.server import Options
+
+        serve_park(directory, face, Options(other_port=True, log="text"))
 
 
 @app.command(
@@ -440,8 +446,13 @@ def main() -> None:
     app()
 
 
+from lujin import cli_alarms as cli_alarms  # noqa: E402 (its verb joins app)
+from lujin import cli_arrivals as cli_arrivals  # noqa: E402 (its verbs join app)
 from lujin import cli_balance as cli_balance  # noqa: E402 (its verbs join app)
 from lujin import cli_evidence as cli_evidence  # noqa: E402 (its verbs join app)
+from lujin import cli_operation as cli_operation  # noqa: E402 (its verbs join app)
+from lujin import cli_people as cli_people  # noqa: E402 (its verb joins app)
 from lujin import cli_periods as cli_periods  # noqa: E402 (its verbs join app)
+from lujin import cli_serve as cli_serve  # noqa: E402 (its verb joins app)
 from lujin import cli_trace as cli_trace  # noqa: E402 (its verbs join app)
 from lujin import cli_uncertainty as cli_uncertainty  # noqa: E402 (its verb joins app)

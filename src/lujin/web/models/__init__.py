@@ -1,0 +1,1 @@
+"""Answers that pages and API share."""
