@@ -162,4 +162,5 @@ def write_csv(path: Path, meters: int, first: datetime, target_bytes: int) -> in
 JUNE = datetime(2026, 5, 31, 16, tzinfo=UTC)
 JULY = datetime(2026, 6, 30, 16, tzinfo=UTC)
 YEAR = datetime(2025, 8, 31, 16, tzinfo=UTC)
+AFTER = datetime(2026, 8, 31, 16, tzinfo=UTC)  # the day after that year
 concat = pl.concat
