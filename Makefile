@@ -2,8 +2,10 @@
 VENV := .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := $(VENV)/bin
+# Hundreds of tests start a Python of their own; those that may not keep compiled code take seconds each.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test setup bench format messages pictures clean
+.PHONY: demo test test-both setup bench format messages pictures clean
 
 demo: $(VENV)/.ready ## set up, run the main job on the demo park, serve its pages until Ctrl-C
 	@echo "lujin lies in $(RUN); put it on your path with: . $(RUN)/activate"; echo
@@ -15,6 +17,9 @@ test: $(VENV)/.ready-test $(VENV)/.system-test ## set up all that tests need, ru
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-cache
 	$(RUN)/python -m pytest -n auto
+
+test-both: $(VENV)/.ready-test $(VENV)/.system-test ## the tests of the pages on SQLite and on PostgreSQL, each
+	$(RUN)/python -m pytest -n auto --both-databases tests/web
 
 bench: $(VENV)/.ready-test ## the benchmarks, each with its ratio to a bare scan
 	$(RUN)/python benchmarks/run.py

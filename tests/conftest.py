@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import pytest
 import sqlalchemy as sa
@@ -38,6 +40,30 @@ def _unprivileged() -> dict[str, Any]:
     name = "postgres" if "postgres" in names else "nobody"
     entry = pwd.getpwnam(name)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--both-databases", action="store_true", help="tests of the pages on each database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What the web does is the same on both databases, below it every room is tested on both: half of the tests
+    of the pages run on SQLite, half on PostgreSQL, always the same, unless both are asked for.
+    """
+    if config.getoption("--both-databases"):
+        return
+    turned = {"sqlite": 0, "postgresql": 1}
+    kept, left = [], []
+    for item in items:
+        found = re.search(r"\b(sqlite|postgresql)\b-?", item.name)
+        other = (
+            item.nodeid.startswith("tests/web/")
+            and found
+            and crc32(item.nodeid.replace(found[0], "").encode()) % 2 != turned[found[1]]
+        )
+        (left if other else kept).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from lujin.errors import N_, FactorError, InputError, Problem
 from lujin.reference.schema import SCHEMAS
@@ -90,16 +91,23 @@ class Row:
 
 def make_row(table: str, values: Mapping[str, str], origin: str = SHIPPED, line: int | None = None) -> Row:
     """Build a row from its texts. InputError when a date cannot be read; the table must be known."""
-    schema = SCHEMAS[table]
+    name, digest, start, end = _identity(table, tuple(values.items()))
+    return Row(table, name, values, digest, origin, line, start, end)
+
+
+@lru_cache(maxsize=8192)
+def _identity(table: str, items: tuple[tuple[str, str], ...]) -> tuple[str, str, date | None, date | None]:
+    """Id, digest and validity: every opening of a park asks them of the same two thousand rows."""
+    values = dict(items)
     start, end = date_of(values["valid_from"], last=False), date_of(values["valid_to"], last=True)
     canonical = json.dumps(
-        {"table": table, "values": dict(values)}, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        {"table": table, "values": values}, ensure_ascii=False, sort_keys=True, separators=(",", ":")
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    parts = (str(start or "") if column == "valid_from" else values[column] for column in schema.key)
+    parts = (str(start or "") if column == "valid_from" else values[column] for column in SCHEMAS[table].key)
     # "+" joins several row ids in a posting, so no id may contain it
     key = "|".join(parts).replace("+", "%2B")
-    return Row(table, f"{table}:{key}@{digest[:8]}", values, digest, origin, line, start, end)
+    return f"{table}:{key}@{digest[:8]}", digest, start, end
 
 
 def decimal_of(text: str) -> Decimal | None:
