@@ -2,10 +2,12 @@
 VENV := .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := $(VENV)/bin
+# Browsers and disks are waited for: one more than there are cores
+WORKERS := $(shell expr `nproc` + 1)
 # Hundreds of tests start a Python of their own; those that may not keep compiled code take seconds each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-both setup bench format messages pictures clean
+.PHONY: demo test test-thorough setup bench format messages pictures clean
 
 demo: $(VENV)/.ready ## set up, run the main job on the demo park, serve its pages until Ctrl-C
 	@echo "lujin lies in $(RUN); put it on your path with: . $(RUN)/activate"; echo
@@ -16,10 +18,10 @@ test: $(VENV)/.ready-test $(VENV)/.system-test ## set up all that tests need, ru
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-cache
-	$(RUN)/python -m pytest -n auto
+	$(RUN)/python -m pytest -n $(WORKERS)
 
-test-both: $(VENV)/.ready-test $(VENV)/.system-test ## the tests of the pages on SQLite and on PostgreSQL, each
-	$(RUN)/python -m pytest -n auto --both-databases tests/web
+test-thorough: $(VENV)/.ready-test $(VENV)/.system-test ## every test on both databases, every page in each look
+	$(RUN)/python -m pytest -n $(WORKERS) --thorough
 
 bench: $(VENV)/.ready-test ## the benchmarks, each with its ratio to a bare scan
 	$(RUN)/python benchmarks/run.py

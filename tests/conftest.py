@@ -20,7 +20,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from lujin.database import open_database
+from lujin.database import migrate, open_database
+from lujin.workspace import core
 
 
 def _programs() -> Path | None:
@@ -43,27 +44,52 @@ def _unprivileged() -> dict[str, Any]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--both-databases", action="store_true", help="tests of the pages on each database")
+    parser.addoption(
+        "--thorough", action="store_true", help="every test on each database, every page in each look"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What the web does is the same on both databases, below it every room is tested on both: half of the tests
-    of the pages run on SQLite, half on PostgreSQL, always the same, unless both are asked for.
+    """The rooms below are tested on both databases. Of those that ask them, half of the tests run on SQLite, half
+    on PostgreSQL, always the same, unless both are asked for.
     """
-    if config.getoption("--both-databases"):
+    if config.getoption("--thorough"):
         return
     turned = {"sqlite": 0, "postgresql": 1}
     kept, left = [], []
     for item in items:
         found = re.search(r"\b(sqlite|postgresql)\b-?", item.name)
         other = (
-            item.nodeid.startswith("tests/web/")
+            item.nodeid.startswith(("tests/web/", "tests/alarms/", "tests/access/"))
             and found
             and crc32(item.nodeid.replace(found[0], "").encode()) % 2 != turned[found[1]]
         )
         (left if other else kept).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hundreds of tests open a new park: its schema, made once by the revisions, is copied into the new file.
+    `tests/test_database.py` tries the revisions themselves.
+    """
+    made = open_database(tmp_path_factory.mktemp("schema") / "lujin.db")
+    migrate(made)
+
+    def quick(engine: Engine) -> None:
+        new = engine.dialect.name == "sqlite" and not sa.inspect(engine).get_table_names()
+        if new:
+            source, target = made.raw_connection(), engine.raw_connection()
+            source.driver_connection.backup(target.driver_connection)  # type: ignore[union-attr]
+            source.close()
+            target.close()
+        migrate(engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "migrate", quick)
+        yield
+    made.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from lujin.workspace import open_workspace
 from .small_park import CUSTOMER, HEAD, PRICE, ZONE, Reading, Site, register, text_of
 
 few = settings(
-    max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=2, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 MONTHS = (202507, 202508)
 FIRST, LAST = datetime(2025, 7, 30, 12, tzinfo=ZONE), datetime(2025, 8, 2, 6, tzinfo=ZONE)

@@ -20,7 +20,7 @@ from .small_park import END, MONTH, START, ZONE, Reading, Site, register, text_o
 Make = Callable[..., Site]
 MONTHS = (202506, 202507, 202508)
 few = settings(
-    max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
 )
 
 

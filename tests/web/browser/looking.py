@@ -86,12 +86,12 @@ class Watched:
         self.page.screenshot(path=file, full_page=True, animations="disabled")
         return file
 
-    def faults(self, axe: bool = True) -> list[str]:
+    def faults(self) -> list[str]:
         """All that is wrong with the page as it stands."""
         found = [*self.said]
         found += [f"sticks out: {text}" for text in self.page.evaluate(STICKING_OUT)]
         found += [f"cut: {text}" for text in self.page.evaluate(CUT)]
-        return found + (self.inaccessible() if axe else [])
+        return found + self.inaccessible()
 
     def inaccessible(self) -> list[str]:
         self.page.evaluate(AXE)

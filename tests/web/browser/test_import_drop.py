@@ -14,7 +14,7 @@ from lujin.access.viewer import Role
 
 from ..served import Served, serving
 from .looking import Watched
-from .test_looks import LOOKS
+from .test_looks import PAIRS
 from .test_verify_drop import DROP
 
 Open = Callable[..., Watched]
@@ -44,7 +44,7 @@ def export(demo_park: Path) -> bytes:
     return "\n".join(lines).encode("gb18030")
 
 
-@pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
+@pytest.mark.parametrize(("language", "width", "theme"), PAIRS[0])
 def test_from_the_dropped_file_to_the_moved_total_and_back(
     page_of: Open, writable: Served, demo_park: Path, language: str, width: int, theme: str
 ) -> None:

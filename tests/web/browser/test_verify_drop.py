@@ -14,7 +14,7 @@ from lujin.publish import canonical_file
 
 from ..served import Served, serving
 from .looking import Watched
-from .test_looks import LOOKS
+from .test_looks import PAIRS
 
 Open = Callable[..., Watched]
 # Drops a file as a desktop would: the browser takes it from a DataTransfer.
@@ -45,7 +45,7 @@ def drop(watched: Watched, name: str, content: bytes) -> Watched:
     return watched
 
 
-@pytest.mark.parametrize(("language", "width", "theme"), LOOKS)
+@pytest.mark.parametrize(("language", "width", "theme"), PAIRS[0])
 def test_a_dropped_certificate_is_checked_and_told(
     page_of: Open, certified: tuple[Served, bytes], language: str, width: int, theme: str
 ) -> None:
