@@ -147,6 +147,21 @@ class TestReading:
         readings.compact(202503)
         assert not (tmp_path / "readings").exists()
 
+    def test_a_part_of_a_month_is_read_from_its_first_to_its_last_instant(self, tmp_path: Path) -> None:
+        rows = [
+            *hourly(1, MARCH, 48),
+            *hourly(2, MARCH, 48),
+            *hourly(1, MARCH + 10 * HOUR, 5, source=2, value=9.0),
+        ]
+        found = ReadingStore(tmp_path, ZONE)
+        found.append([frame([row for row in rows if row[4] == 1])], 1)
+        found.append([frame([row for row in rows if row[4] == 2])], 2)
+        first, last = MARCH + 9 * HOUR, MARCH + 12 * HOUR
+        whole = found.read(202503, [1])
+        part = found.read(202503, [1], between=(first, last))
+        assert_frame_equal(part, whole.filter(pl.col("time").is_between(first, last)))
+        assert part["value"].to_list() == [10.0, 9.0, 10.0, 11.0]
+
     def test_history_shows_every_version(self, tmp_path: Path) -> None:
         readings = ReadingStore(tmp_path, ZONE)
         readings.append([frame(hourly(1, MARCH, 2, source=1))], 1)

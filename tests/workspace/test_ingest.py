@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -56,6 +57,21 @@ def test_batches_of_one_arrival_count_their_rows_on_and_land_together(site: Make
     assert refused.line == parts[0].height + 1
     assert refused.text() == f"push:{refused.line} [meter]: the park has no meter nobody; " + refused.remedy
     assert len(park.open().store.sources_in(MONTH)) == 1
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_is_known_is_recognised_whatever_time_a_batch_spans(site: Make, backwards: bool) -> None:
+    park, readings = site(text=text_of(2)), [*register("M1"), *register("M2", rate=70.0)]
+    ingest(park, frame(readings))
+    changed = [replace(reading, value=reading.value + 1) for reading in readings[5:400:7]]
+    again = sorted([*readings[::3], *changed], key=lambda r: (r.time, r.value), reverse=backwards)
+    again = list({(r.meter, r.time): r for r in again}.values())
+    batches = [frame(again[start : start + 40]) for start in range(0, len(again), 40)]
+    report = ingest(park, batches).report
+    stored = {(r.meter, r.time): r.value for r in readings}
+    assert report is not None and report.read == len(again)
+    assert report.corrects == sum(stored[r.meter, r.time] != r.value for r in again)
+    assert report.already_known == len(again) - report.corrects
 
 
 def test_a_meter_that_may_not_be_written_does_not_exist_for_the_sender(site: Make) -> None:

@@ -106,12 +106,19 @@ class ReadingStore:
     def months(self) -> list[int]:
         return sorted(self._table.files()["month"].unique().to_list())
 
-    def read(self, month: int, meters: Sequence[int] | None = None, as_of: datetime | None = None) -> pl.DataFrame:
+    def read(
+        self,
+        month: int,
+        meters: Sequence[int] | None = None,
+        as_of: datetime | None = None,
+        between: tuple[datetime, datetime] | None = None,
+    ) -> pl.DataFrame:
         """Current readings of a month: columns CURRENT, sorted by (meter, time).
 
-        ``as_of``: as known at that instant; ``meters``: only these keys.
+        ``as_of``: as known at that instant; ``meters``: only these keys; ``between``: only readings from the
+        first to the last of these instants.
         """
-        return current(self._versions(month, meters, as_of)).select(CURRENT)
+        return current(self._versions(month, meters, as_of, between)).select(CURRENT)
 
     def history(
         self, month: int, meters: Sequence[int] | None = None, as_of: datetime | None = None
@@ -189,8 +196,16 @@ class ReadingStore:
         """Whether the commit of this arrival landed. Asks the transaction log, not the data."""
         return self._table.transaction(_arrival(source)) is not None
 
-    def _versions(self, month: int, meters: Sequence[int] | None, as_of: datetime | None) -> pl.DataFrame:
+    def _versions(
+        self,
+        month: int,
+        meters: Sequence[int] | None,
+        as_of: datetime | None,
+        between: tuple[datetime, datetime] | None = None,
+    ) -> pl.DataFrame:
         lazy = self._scan(holding(self._table.files(), month, meters), meters)
+        if between is not None:
+            lazy = lazy.filter(pl.col("time").is_between(*between))
         with self._table.failing():
             return _known_by(lazy, as_of).collect()
 

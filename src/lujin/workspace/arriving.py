@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,7 +281,11 @@ def _nonempty(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 class _Known:
-    """What the store holds for the meters and months of a batch; keeps the months used last."""
+    """What the store holds for the meters and months of a batch; keeps the months used last.
+
+    Of a month only the time that the first batch spans is read. An arrival that goes on beyond it comes in many
+    batches: then the whole month is.
+    """
 
     KEPT = 2
 
@@ -289,30 +293,45 @@ class _Known:
         self._store = store
         self._stored = frozenset(store.months())
         self._timezone = timezone
-        self._frames: dict[int, tuple[frozenset[int], pl.DataFrame]] = {}
+        self._held: dict[int, _Held] = {}
 
     def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
-        columns = ["meter", "time", "value", "quality"]
         if not self._stored or rows.is_empty():
-            return self._nothing()
-        wanted = rows.select("meter", month_column(rows, self._timezone)).unique()
+            return _nothing()
+        wanted = rows.group_by(month_column(rows, self._timezone)).agg(
+            pl.col("meter").unique(), pl.col("time").min().alias("first"), pl.col("time").max().alias("last")
+        )
         frames = [
-            self._month(int(str(month)), group["meter"].to_list()).select(columns)
-            for (month,), group in wanted.group_by("month")
+            self._month(month, frozenset(meters), first, last)
+            for month, meters, first, last in wanted.iter_rows()
             if month in self._stored
         ]
-        return pl.concat(frames) if frames else self._nothing()
+        return pl.concat(frames) if frames else _nothing()
 
-    def _month(self, month: int, meters: list[int]) -> pl.DataFrame:
-        held, frame = self._frames.pop(month, (frozenset(), self._nothing()))
-        if missing := sorted(set(meters) - held):
-            read = self._store.read(month, missing).select(frame.columns)
-            held, frame = held | set(missing), pl.concat([frame, read])
-        self._frames[month] = (held, frame)
-        while len(self._frames) > self.KEPT:
-            del self._frames[next(iter(self._frames))]
-        return frame
+    def _month(self, month: int, meters: frozenset[int], first: datetime, last: datetime) -> pl.DataFrame:
+        held = self._held.pop(month, _Held((first, last)))
+        if held.between is not None and not held.between[0] <= first <= last <= held.between[1]:
+            meters, held = meters | held.meters, _Held(None)
+        if missing := sorted(meters - held.meters):
+            read = self._store.read(month, missing, between=held.between).select(_COMPARED)
+            held = _Held(held.between, held.meters | meters, pl.concat([held.frame, read]))
+        self._held[month] = held
+        while len(self._held) > self.KEPT:
+            del self._held[next(iter(self._held))]
+        return held.frame
 
-    @staticmethod
-    def _nothing() -> pl.DataFrame:
-        return pl.DataFrame(schema={name: SCHEMA[name] for name in ("meter", "time", "value", "quality")})
+
+_COMPARED = ("meter", "time", "value", "quality")
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={name: SCHEMA[name] for name in _COMPARED})
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What was read of a month: of which meters, of which time (None: all of it)."""
+
+    between: tuple[datetime, datetime] | None
+    meters: frozenset[int] = frozenset()
+    frame: pl.DataFrame = field(default_factory=_nothing)
