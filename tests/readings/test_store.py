@@ -214,6 +214,24 @@ class TestReading:
         assert readings.extent(202503, [1]).rows() == [(1, MARCH, MARCH + 8 * HOUR)]
         assert readings.extent(202503, [1], without_source=2).rows() == [(1, MARCH, MARCH + 4 * HOUR)]
 
+    @pytest.mark.parametrize("apart", [1, 200])
+    def test_few_readings_beyond_a_time_are_counted_without_the_arrival_that_asks(
+        self, tmp_path: Path, apart: int
+    ) -> None:
+        readings = ReadingStore(tmp_path, ZONE)
+        rows = [(m, MARCH + h * apart * HOUR, 1.0, KNOWN, 1, h + 1) for m in (1, 2) for h in range(4)]
+        readings.append([frame(rows)], 1)
+        readings.append([frame([(1, MARCH + h * HOUR, 2.0, KNOWN, 2, h + 1) for h in range(700)])], 2)
+        for place in range(4):
+            at = MARCH + place * apart * HOUR
+            asked = pl.DataFrame(
+                {"meter": [1, 2], "time": [at, at]}, schema={n: SCHEMA[n] for n in ("meter", "time")}
+            )
+            before = readings.few_beyond(202503, asked, 2, last=False, without_source=2)
+            after = readings.few_beyond(202503, asked, 2, last=True, without_source=2)
+            assert sorted(before) == ([1, 2] if place < 2 else [])
+            assert sorted(after) == ([1, 2] if 3 - place < 2 else [])
+
     def test_another_engine_reads_the_same_table(self, tmp_path: Path) -> None:
         readings = ReadingStore(tmp_path, ZONE)
         rows = hourly(1, MARCH, 50) + hourly(2, APRIL - HOUR, 3)

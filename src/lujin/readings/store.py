@@ -159,29 +159,29 @@ class ReadingStore:
         with self._table.failing():
             return lazy.group_by("meter").agg(times).sort("meter").collect()
 
-    def edge(
-        self, month: int, meters: Sequence[int], count: int, *, last: bool, without_source: int | None = None
-    ) -> pl.DataFrame:
-        """Per meter the time of the ``count``-th reading from the start of a month (``last``: from its end).
+    def few_beyond(
+        self, month: int, times: pl.DataFrame, count: int, *, last: bool, without_source: int | None = None
+    ) -> pl.Series:
+        """Which meters have fewer than ``count`` readings of a month before their time (``last``: after it).
 
-        Columns meter, time. Meters with fewer readings are left out, and what ``without_source`` brought.
+        ``times``: meter, time. What ``without_source`` brought does not count. Int32.
         """
-        files = holding(self._table.files(), month, meters)
-        times = pl.col("time").unique()
-        nearest = times.top_k(count) if last else times.bottom_k(count)
-        found = [pl.DataFrame(schema={"meter": pl.Int32, "time": SCHEMA["time"]})]
-        missing = set(meters)
+        few = times.select("meter", pl.col("time").alias("own"))
+        beyond = pl.col("time") > pl.col("own") if last else pl.col("time") < pl.col("own")
+        # Most meters have enough readings in the first (last) hours of the month
         for near in (self._edge(month, last), pl.lit(True)):
-            if not missing:
+            if few.is_empty():
                 break
-            lazy = self._present(files, sorted(missing), without_source, near)
-            lazy = lazy.group_by("meter").agg(nearest)
-            lazy = lazy.filter(pl.col("time").list.len() == count)
-            at = pl.col("time").list.min() if last else pl.col("time").list.max()
+            bound = pl.col("time") > few["own"].min() if last else pl.col("time") < few["own"].max()
+            meters = sorted(few["meter"])
+            files = holding(self._table.files(), month, meters)
+            lazy = self._present(files, meters, without_source, near & bound)
+            lazy = lazy.join(few.lazy(), on="meter").filter(beyond)
+            lazy = lazy.group_by("meter").agg(pl.col("time").n_unique()).filter(pl.col("time") >= count)
             with self._table.failing():
-                found.append(lazy.select("meter", at.alias("time")).collect())
-            missing.difference_update(found[-1]["meter"].to_list())
-        return pl.concat(found).sort("meter")
+                enough = lazy.collect()["meter"]
+            few = few.filter(~pl.col("meter").is_in(enough.implode()))
+        return few["meter"]
 
     def sources_in(self, month: int) -> list[int]:
         """Numbers of the arrivals that brought readings of a month."""

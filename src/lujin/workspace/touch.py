@@ -35,33 +35,35 @@ def touched_months(
     frames = [pl.DataFrame(schema=TOUCHED)]
     for (number,), group in arrived.group_by("month", maintain_order=True):
         month = int(str(number))
-        extent = store.extent(month, group["meter"].to_list(), without_source=source)
-        edges = group.join(extent, on="meter", how="left", suffix="_other")
-        frames.append(_inside(month, edges, store, registers))
-        frames += _beside(month, edges, own, source, store)
+        frames.append(_inside(month, group, source, store, registers))
+        frames += _beside(month, group, own, source, store)
     return pl.concat(frames).unique().sort("month", "meter")
 
 
-def _inside(month: int, edges: pl.DataFrame, store: ReadingStore, registers: Collection[int]) -> pl.DataFrame:
+def _inside(
+    month: int, edges: pl.DataFrame, source: int, store: ReadingStore, registers: Collection[int]
+) -> pl.DataFrame:
     """The month itself, unless all that is known of it is a register read at its first instant: that closes
     the month before and says nothing of this one.
     """
-    start = month_start(month, store.timezone)
-    closing = pl.col("meter").is_in(list(registers)) & (pl.col("last") == start) & pl.col("first_other").is_null()
-    return _of(month, edges.filter(~closing)["meter"])
+    at_start = pl.col("last") == month_start(month, store.timezone)
+    closing = edges.filter(pl.col("meter").is_in(list(registers)) & at_start)["meter"]
+    if len(closing):
+        others = store.extent(month, closing.to_list(), without_source=source)["meter"]
+        closing = closing.filter(~closing.is_in(others.implode()))
+    return _of(month, edges["meter"].filter(~edges["meter"].is_in(closing.implode())))
 
 
 def _beside(
     month: int, edges: pl.DataFrame, own: pl.DataFrame, source: int, store: ReadingStore
 ) -> list[pl.DataFrame]:
     """Months between the arrival's first and last reading and the readings next to them."""
-    inner = [
-        store.edge(month, edges["meter"].to_list(), EDGE_ROWS, last=last, without_source=source)
-        for last in (False, True)
-    ]
-    near = edges.join(inner[0], on="meter", how="left").join(inner[1], on="meter", how="left", suffix="_last")
-    opens = near.filter(pl.col("time").is_null() | (pl.col("first") <= pl.col("time")))["meter"]
-    closes = near.filter(pl.col("time_last").is_null() | (pl.col("last") >= pl.col("time_last")))["meter"]
+    opens, closes = (
+        store.few_beyond(
+            month, edges.select("meter", pl.col(end).alias("time")), EDGE_ROWS, last=last, without_source=source
+        )
+        for end, last in (("first", False), ("last", True))
+    )
     earlier = own.filter(pl.col("month") == previous_month(month))["meter"]
     later = own.filter(pl.col("month") == next_month(month))["meter"]
     with_earlier, with_later = opens.is_in(earlier.implode()), closes.is_in(later.implode())
