@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -19,6 +20,7 @@ from lujin.access.viewers import viewer_of
 from lujin.access.writes import insert_numbered, passing_write
 from lujin.database import writing
 from lujin.errors import N_, ForbiddenError, InputError, NotFoundError, Problem
+from lujin.pulse import Keep, anew
 
 PREFIX = "lujin_"
 SHOWN = 14  # characters that stay visible, to tell tokens apart
@@ -127,18 +129,26 @@ def tokens_of(engine: Engine, owner: int | None = None) -> Sequence[ApiToken]:
         ]
 
 
-def token_viewer(engine: Engine, token: str, *, now: datetime, today: int) -> Viewer | None:
+def token_viewer(engine: Engine, token: str, *, now: datetime, today: int, keep: Keep = anew) -> Viewer | None:
     """Who shows the token, with no more than its scopes and than its owner's rights as of now."""
     if not token.startswith(PREFIX):
         return None
-    with engine.connect() as connection:
-        row = connection.execute(sa.select(api_token).where(api_token.c.digest == digest_of(token))).first()
-        if row is None or row.revoked_at is not None or now >= row.expires_at:
-            return None
-        viewer = viewer_of(connection, row.person, today, frozenset(map(Right, row.scopes)), row.prefix)
+    digest = digest_of(token)
+    row, viewer = keep(("token", digest, today), lambda: _shown_by(engine, digest, today))
+    if row is None or row.revoked_at is not None or now >= row.expires_at:
+        return None
     if viewer is not None and (row.used_at is None or now >= row.used_at + _USED_EVERY):
         passing_write(engine, api_token.update().where(api_token.c.number == row.number).values(used_at=now))
     return viewer
+
+
+def _shown_by(engine: Engine, digest: str, today: int) -> tuple[sa.Row[Any] | None, Viewer | None]:
+    """The token as it is stored, and whose it is."""
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(api_token).where(api_token.c.digest == digest)).first()
+        if row is None:
+            return None, None
+        return row, viewer_of(connection, row.person, today, frozenset(map(Right, row.scopes)), row.prefix)
 
 
 def _over(viewer: Viewer, owner: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -20,6 +21,7 @@ from lujin.access.viewer import Viewer
 from lujin.access.viewers import viewer_of
 from lujin.access.writes import passing_write
 from lujin.database import writing
+from lujin.pulse import Keep, anew
 
 _SEEN_EVERY = timedelta(minutes=2)  # how exactly idle time is known: not every request writes
 _FOR_SECOND_FACTOR = timedelta(minutes=10)
@@ -83,19 +85,24 @@ def start_session(connection: Connection, person: int, visit: Visit, *, full: bo
     return token
 
 
-def signed_in(engine: Engine, token: str, visit: Visit) -> SignedIn | None:
+def signed_in(engine: Engine, token: str, visit: Visit, keep: Keep = anew) -> SignedIn | None:
     """Whose session the token opens, with rights as of now."""
     digest = digest_of(token)
-    with engine.connect() as connection:
-        row = connection.execute(sa.select(session).where(session.c.digest == digest)).first()
-        if row is None or visit.now >= row.expires_at or visit.now >= row.seen_at + visit.lifetimes.idle:
-            return None
-        viewer = viewer_of(connection, row.person, visit.today)
+    row, viewer = keep(("session", digest, visit.today), lambda: _opened(engine, digest, visit.today))
+    if row is None or visit.now >= row.expires_at or visit.now >= row.seen_at + visit.lifetimes.idle:
+        return None
     if viewer is None:
         return None
     if visit.now >= row.seen_at + _SEEN_EVERY:
         passing_write(engine, session.update().where(session.c.digest == digest).values(seen_at=visit.now))
     return SignedIn(viewer, digest, row.stage == "full", row.expires_at)
+
+
+def _opened(engine: Engine, digest: str, today: int) -> tuple[sa.Row[Any] | None, Viewer | None]:
+    """The session as it is stored, and who holds it."""
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(session).where(session.c.digest == digest)).first()
+        return row, None if row is None else viewer_of(connection, row.person, today)
 
 
 def renew_session(engine: Engine, old: SignedIn, visit: Visit) -> str:

@@ -40,6 +40,7 @@ from lujin.alarms.parse import known_places, owned
 from lujin.alarms.rules import KINDS, PlaceKind
 from lujin.errors import N_, ForbiddenError, InputError, NotFoundError, Problem
 from lujin.park import Park
+from lujin.pulse import Keep, anew
 from lujin.workspace import Workspace
 
 # For the park alone: an enterprise does not send through the operator's webhooks, and has no ledger of its own.
@@ -53,6 +54,7 @@ class AlarmWindow:
     _workspace: Workspace
     viewer: Viewer
     whose: frozenset[str] | None
+    _keep: Keep = anew
 
     @property
     def park(self) -> Park:
@@ -78,8 +80,13 @@ class AlarmWindow:
             return messages_of(connection, [number]).get(number, ())
 
     def open_count(self, now: datetime) -> int:
-        with self._workspace.engine.connect() as connection:
-            return open_count(connection, now, self.whose)
+        """What waits for somebody; that a silence is over shows within the minute."""
+
+        def counted() -> int:
+            with self._workspace.engine.connect() as connection:
+                return open_count(connection, now, self.whose)
+
+        return self._keep(("open alarms", self.whose, int(now.timestamp()) // 60), counted)
 
     def given_up(self, now: datetime) -> int:
         if self.whose is not None:

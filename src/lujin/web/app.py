@@ -20,14 +20,14 @@ from lujin.web.cache import Cache
 from lujin.web.metrics import Metrics
 from lujin.web.opened import open_park
 from lujin.web.render import environment
-from lujin.web.settings import Settings
+from lujin.web.settings import MIB, Settings
 from lujin.web.static_files import router as static_router
 from lujin.web.static_files import static
 from lujin.web.stopping import stopping
+from lujin.web.turns import Turns
 from lujin.web.watch import Watch
 
-# Answers are made of Python: more at once would only make each other wait
-THREADS = 8
+ANSWERS, ANSWER_BYTES = 5000, 96 * MIB  # kept as they are sent, compressed
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -46,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.open_park = open_park(settings)
     app.state.cache = Cache()
+    app.state.answers = Cache(ANSWERS, ANSWER_BYTES)
     app.state.metrics = Metrics.new()
     app.state.stopping = threading.Event()
     app.state.badges = {}
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=2)
     app.add_middleware(BodyLimit, limit_of=limits(settings.upload_limit))
     app.add_middleware(security.Guard, doors=settings.doors)
+    app.add_middleware(Turns)
     app.add_middleware(Watch, metrics=app.state.metrics)
     return app
 
@@ -78,7 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             if hasattr(module, "lifespan"):
                 await stack.enter_async_context(module.lifespan(app))
         yield
-    app.state.open_park.workspace.engine.dispose()
+    app.state.open_park.close()
 
 
 def _modules(*packages: ModuleType) -> Iterator[ModuleType]:

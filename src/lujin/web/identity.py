@@ -16,13 +16,27 @@ from sqlalchemy.engine import Engine
 from lujin.access import SignedIn, Viewer, Visit, signed_in, token_viewer
 from lujin.access.opaque import form_token
 from lujin.errors import N_, Problem, SignInError
+from lujin.pulse import Pulse
+from lujin.workspace import Workspace
 
 _BEARER = "bearer "
 
 
+def workspace_of(request: Request) -> Workspace:
+    """The park as it was when the request came."""
+    known: Workspace | None = getattr(request.state, "workspace", None)
+    if known is None:
+        known = request.state.workspace = request.app.state.open_park.current()
+    return known
+
+
 def engine_of(request: Request) -> Engine:
-    engine: Engine = request.app.state.open_park.current().engine
-    return engine
+    return workspace_of(request).engine
+
+
+def pulse_of(request: Request) -> Pulse:
+    found: Pulse = request.app.state.open_park.pulse
+    return found
 
 
 def clock(request: Request) -> datetime:
@@ -34,7 +48,7 @@ def clock(request: Request) -> datetime:
 
 def visit_of(request: Request) -> Visit:
     now = clock(request)
-    local = now.astimezone(ZoneInfo(request.app.state.open_park.current().park.timezone))
+    local = now.astimezone(ZoneInfo(workspace_of(request).park.timezone))
     return Visit(
         now,
         local.year * 10000 + local.month * 100 + local.day,
@@ -53,12 +67,13 @@ def identify(request: Request) -> None:
     """Put ``viewer`` (with rights), and ``session`` (perhaps still without the second factor) into the state."""
     state = request.state
     state.viewer, state.session, state.session_token = None, None, ""
+    workspace_of(request)
     if (known := request.app.state.viewer_of) is not None:
         state.viewer = known(request)
     elif (bearer := _bearer(request)) is not None:
         state.viewer = _of_token(request, bearer)
     elif token := request.cookies.get(cookie_name(request), ""):
-        session = signed_in(engine_of(request), token, visit_of(request))
+        session = signed_in(engine_of(request), token, visit_of(request), pulse_of(request))
         if session is not None:
             state.session, state.session_token = session, token
             state.viewer = session.viewer if session.full else None
@@ -137,7 +152,8 @@ def _bearer(request: Request) -> str | None:
 
 def _of_token(request: Request, token: str) -> Viewer:
     visit = visit_of(request)
-    viewer = token_viewer(engine_of(request), token, now=visit.now, today=visit.today)
+    keep = pulse_of(request)
+    viewer = token_viewer(engine_of(request), token, now=visit.now, today=visit.today, keep=keep)
     if viewer is None:
         message = N_("this token is unknown, revoked or expired")
         raise SignInError(Problem(message, {}, N_("make a new one on your account's page")))

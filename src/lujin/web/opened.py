@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from lujin.errors import LujinError, Problem
+from lujin.pulse import Pulse
 from lujin.web.settings import Settings
 from lujin.workspace import Workspace, open_workspace
 
@@ -21,10 +22,13 @@ PAGES_KB = 8_192  # of the database, per connection
 
 @dataclass
 class OpenPark:
-    """``problems``: why the files as they are now cannot be opened; the park of before goes on."""
+    """``pulse``: keeps what rests on the database alone. ``problems``: why the files as they are now cannot be
+    opened; the park of before goes on.
+    """
 
     settings: Settings
     workspace: Workspace
+    pulse: Pulse
     problems: Sequence[Problem] = ()
     _seen: tuple[tuple[int, int], ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -43,10 +47,15 @@ class OpenPark:
                 self._seen = found
         return self.workspace
 
+    def close(self) -> None:
+        self.pulse.close()
+        self.workspace.engine.dispose()
+
 
 def open_park(settings: Settings) -> OpenPark:
     seen = _state(settings.directory)
-    return OpenPark(settings, opened(settings, None), _seen=seen)
+    workspace = opened(settings, None)
+    return OpenPark(settings, workspace, Pulse(workspace.engine), _seen=seen)
 
 
 def opened(settings: Settings, before: Workspace | None) -> Workspace:

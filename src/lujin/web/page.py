@@ -5,21 +5,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import inspect
+import re
+import zlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import wraps
+from secrets import token_hex
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup, escape
 
 from lujin.access.policy import holds
 from lujin.access.viewer import Right, Viewer
 from lujin.show.words import Words
 from lujin.web.answers import Answer, csv_text
-from lujin.web.identity import csrf_field, message_of
+from lujin.web.identity import clock, csrf_field, message_of
 from lujin.web.render import environment
 from lujin.web.requests import speech, theme, viewer
 from lujin.web.window import Window
@@ -35,7 +38,7 @@ def page(
 
     The view takes a ``WindowOf`` and query or path parameters and returns an ``Answer``. The template gets it as
     ``answer``, besides what ``context`` gives to every template. ``stable``: the answer changes only with the
-    facts that the window's version tells of, and with the day; its data are then made and compressed once.
+    facts that the window's version tells of, and with the hour; page and data are then made and compressed once.
     """
 
     def register(view: View) -> View:
@@ -44,7 +47,7 @@ def page(
             f"{path}.json", _data(view, _json, stable), name=f"{name}.json", include_in_schema=False
         )
         router.add_api_route(f"{path}.csv", _data(view, _csv, stable), name=f"{name}.csv", include_in_schema=False)
-        router.add_api_route(path, _html(view, template, title), name=name, include_in_schema=False)
+        router.add_api_route(path, _html(view, template, title, stable), name=name, include_in_schema=False)
         return view
 
     return register
@@ -72,7 +75,8 @@ def context(request: Request, title: str) -> Mapping[str, Any]:
         "holds": lambda right: who is not None and holds(who, Right(right)),
         "language": say.language,
         "theme": theme(request),
-        "csrf": lambda: csrf_field(request),
+        "csrf": lambda: _own(request, "csrf", csrf_field),
+        "own_name": lambda: _own(request, "name", _name),
         "kept": lambda name, caller: kept(request, name, caller),
         "url": lambda **changed: _url(request, changed),
         "data_url": lambda kind: _data_url(request, kind),
@@ -96,11 +100,11 @@ def _sees_park(who: Viewer | None) -> bool:
     return who is not None and holds(who, Right.CHANGE_SETTINGS)
 
 
-def _html(view: Callable[..., Answer], template: str, title: str) -> Callable[..., Response]:
+def _html(view: Callable[..., Answer], template: str, title: str, stable: bool) -> Callable[..., Response]:
     def answer(request: Request, found: Answer) -> Response:
         return html(request, template, title, answer=found)
 
-    return _endpoint(view, answer)
+    return _endpoint(view, answer, _kept_html if stable else None)
 
 
 def _json(_: Request, found: Answer) -> Response:
@@ -114,15 +118,53 @@ def _csv(request: Request, found: Answer) -> Response:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
+# Where a kept page has what belongs to one session alone. Nobody outside knows the mark, so nobody writes it.
+_MARK = token_hex(16)
+_HOLE = re.compile(f"{_MARK}-([a-z]+)-")
+
+
+def _own(request: Request, name: str, of: Callable[[Request], Markup]) -> Markup:
+    """What only the one who asks may see; of a page that is kept for others too, the place where it goes."""
+    return Markup(f"{_MARK}-{name}-") if getattr(request.state, "kept_page", False) else of(request)
+
+
+def _name(request: Request) -> Markup:
+    who = viewer(request)
+    return escape(who.name if who else "")
+
+
+_OWN_PARTS: Mapping[str, Callable[[Request], Markup]] = {"csrf": csrf_field, "name": _name}
+
+
+def _kept_html(request: Request, window: Window, make: Callable[[], Response]) -> Response:
+    """The page made once for all who have the same rights and ask the same; the token of each form and the name
+    of who asks are put in afterwards. A page that has a message to say is made for itself.
+    """
+    if message_of(request) or request.app.state.open_park.problems:
+        return make()
+
+    def packed() -> bytes:
+        request.state.kept_page = True
+        try:
+            return zlib.compress(bytes(make().body), 1)
+        finally:
+            request.state.kept_page = False
+
+    counts = tuple(count(request) for count in request.app.state.badges.values())
+    found = window.packed("page", (request.url.path, *_asked(request, window), theme(request), counts), packed)
+    text = zlib.decompress(found).decode()
+    return HTMLResponse(_HOLE.sub(lambda hole: _OWN_PARTS[hole[1]](request), text))
+
+
 def _data(
     view: Callable[..., Answer], form: Callable[[Request, Answer], Response], stable: bool
 ) -> Callable[..., Response]:
     if not stable:
         return _endpoint(view, lambda request, found: tagged(request, form(request, found)))
-    return _endpoint(view, form, _kept_data)
+    return _endpoint(view, form, kept_data)
 
 
-def _kept_data(request: Request, window: Window, make: Callable[[], Response]) -> Response:
+def kept_data(request: Request, window: Window, make: Callable[[], Response]) -> Response:
     """The response made once and kept compressed, for all who have the same rights and ask the same."""
 
     def packed() -> tuple[bytes, str, str, str]:
@@ -131,7 +173,7 @@ def _kept_data(request: Request, window: Window, make: Callable[[], Response]) -
         named = made.headers.get("content-disposition", "")
         return gzip.compress(body, 6, mtime=0), _tag(body), made.headers["content-type"], named
 
-    body, tag, kind, named = window.cached("data", (request.url.path, *_asked(request, window)), packed)
+    body, tag, kind, named = window.packed("data", (request.url.path, *_asked(request, window)), packed)
     if (unchanged := _unchanged(request, tag)) is not None:
         return unchanged
     headers = {"etag": tag, "cache-control": _OWN, "content-type": kind, "vary": "accept-encoding"}
@@ -143,12 +185,13 @@ def _kept_data(request: Request, window: Window, make: Callable[[], Response]) -
 
 
 def _asked(request: Request, window: Window) -> tuple[Any, ...]:
-    """What an answer depends on besides the facts: query, language, day, and the rights of who asks."""
+    """What an answer depends on besides the facts: query, language, day and hour, and the rights of who asks."""
     who = window.viewer
     rights = (who.role, who.enterprises, who.meters, who.scopes)
     query = tuple(sorted((k, v) for k, v in request.query_params.multi_items() if k not in ("message", "seal")))
-    day = datetime.now(ZoneInfo(window.zone)).date()
-    return query, speech(request).language, day, rights
+    now = clock(request)
+    day, hour = now.astimezone(ZoneInfo(window.zone)).date(), int(now.timestamp()) // 3600
+    return query, speech(request).language, day, hour, rights
 
 
 def tagged(request: Request, response: Response) -> Response:

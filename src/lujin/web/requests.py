@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 from lujin.access.viewer import Viewer
 from lujin.errors import N_, InputError, Problem, SignInError
 from lujin.language import LANGUAGES, Language, Speech
+from lujin.web.identity import workspace_of
 from lujin.web.window import Window
 
 LANGUAGE_COOKIE = "lujin_language"
@@ -83,13 +84,23 @@ def viewer(request: Request) -> Viewer | None:
 
 
 def window(request: Request) -> Window:
-    """The park as this viewer may see it. SignInError: nobody is signed in."""
+    """The park as this viewer may see it, one for the whole request. SignInError: nobody is signed in."""
     found = viewer(request)
     if found is None:
         raise SignInError(Problem(N_("please sign in"), remedy=N_("sign in and repeat what you did")))
+    known: Window | None = getattr(request.state, "window", None)
+    if known is not None and known.viewer is found:
+        return known
     state = request.app.state
-    request.state.window = opened = Window(state.open_park.current(), found, state.cache)
+    request.state.window = opened = Window(
+        workspace_of(request), found, state.cache, state.open_park.pulse, state.answers
+    )
     return opened
 
 
-WindowOf = Annotated[Window, Depends(window)]
+async def _window(request: Request) -> Window:
+    """It asks nobody, so it need not wait for a thread."""
+    return window(request)
+
+
+WindowOf = Annotated[Window, Depends(_window)]

@@ -21,6 +21,7 @@ from lujin.accounts.statement import meters_of
 from lujin.errors import N_, ForbiddenError, NotFoundError, Problem
 from lujin.park import Node, Park
 from lujin.publish.letterhead import Letterhead
+from lujin.pulse import Keep, anew
 from lujin.reference import Row, Selector
 from lujin.web.alarm_window import AlarmWindow
 from lujin.web.cache import Cache
@@ -52,11 +53,13 @@ class Window:
     _workspace: Workspace
     viewer: Viewer
     _cache: Cache = field(default_factory=Cache)
+    _keep: Keep = anew
+    _answers: Cache = field(default_factory=Cache)
 
     @cached_property
     def version(self) -> str:
         """Changes whenever an answer may change; key of caches, part of ETags."""
-        return self._workspace.stamp()
+        return self._workspace.stamp(self._keep)
 
     @property
     def description(self) -> Park:
@@ -210,17 +213,21 @@ class Window:
         ForbiddenError: there are none for the viewer.
         """
         if self.may(Right.ACKNOWLEDGE_ALARMS) or self.may(Right.SEE_PARK):
-            return AlarmWindow(self._workspace, self.viewer, None)
+            return AlarmWindow(self._workspace, self.viewer, None, self._keep)
         own = self.enterprises(Right.ACKNOWLEDGE_ALARMS)
         if not own:
             self.park(Right.ACKNOWLEDGE_ALARMS)
-        return AlarmWindow(self._workspace, self.viewer, frozenset(own))
+        return AlarmWindow(self._workspace, self.viewer, frozenset(own), self._keep)
 
     def cached(self, name: str, arguments: Hashable, work_out: Callable[[], T]) -> T:
         """``work_out()`` once per version of the park's facts. The key must hold all that the answer depends on;
         who may see it is checked before, by ``park`` or ``of``.
         """
         return self._cache((self.version, name, arguments), work_out)
+
+    def packed(self, name: str, arguments: Hashable, work_out: Callable[[], T]) -> T:
+        """``cached`` for whole answers as they are sent. The key must hold the viewer's rights."""
+        return self._answers((self.version, name, arguments), work_out)
 
     def _may_meter(self, right: Right, enterprise: str, meter: str) -> bool:
         return may_meter(self.viewer, right, enterprise, meter)

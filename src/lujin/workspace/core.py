@@ -18,6 +18,7 @@ from lujin.database import migrate, open_database
 from lujin.errors import N_, InputError, Problem
 from lujin.lock import Holder, exclusive
 from lujin.park import Park, load
+from lujin.pulse import Keep, anew
 from lujin.readings import ReadingStore
 from lujin.readings.sources import meter_keys
 from lujin.reference import Row, load_reference
@@ -88,11 +89,11 @@ class Workspace:
         """
         return moment(self.engine, self.clock())
 
-    def stamp(self) -> str:
+    def stamp(self, keep: Keep = anew) -> str:
         """Changes whenever an answer about the park may change; for caches and ETags."""
         from lujin.workspace.stamp import stamp
 
-        return stamp(self)
+        return stamp(self, keep)
 
     def months(self) -> tuple[int, ...]:
         """Months that have postings, in order."""

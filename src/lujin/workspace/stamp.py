@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from lujin.database import metadata
+from lujin.pulse import Keep, anew
 
 if TYPE_CHECKING:
     from lujin.workspace.core import Workspace
@@ -24,13 +27,16 @@ COUNTED = (
 )
 
 
-def stamp(workspace: Workspace) -> str:
+def stamp(workspace: Workspace, keep: Keep = anew) -> str:
     """Changes with every new posting, arrival, period event, certificate, and with the files people write."""
-    counts = sa.select(*(_newest(name) for name in COUNTED))
-    with workspace.engine.connect() as connection:
-        numbers = connection.execute(counts).one()
-    parts = (workspace.park_digest, *map(str, numbers), *_files(workspace.directory / "reference"))
+    numbers = keep("stamp", lambda: _numbers(workspace.engine))
+    parts = (workspace.park_digest, *numbers, *_files(workspace.directory / "reference"))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _numbers(engine: Engine) -> tuple[str, ...]:
+    with engine.connect() as connection:
+        return tuple(map(str, connection.execute(sa.select(*map(_newest, COUNTED))).one()))
 
 
 def _newest(name: str) -> sa.ScalarSelect[int | None]:
@@ -39,6 +45,10 @@ def _newest(name: str) -> sa.ScalarSelect[int | None]:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    for file in sorted(folder.glob("*.csv")):
-        about = file.stat()
-        yield f"{file.name} {about.st_size} {about.st_mtime_ns}"
+    try:
+        found = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".csv"))
+    except FileNotFoundError:
+        return
+    for name in found:
+        about = (folder / name).stat()
+        yield f"{name} {about.st_size} {about.st_mtime_ns}"

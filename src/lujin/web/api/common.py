@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -64,8 +65,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 USUAL_PROBLEMS = problems(400, 401, 403, 404, 422, 429, 503)
 
 
-def resource(tag: str) -> APIRouter:
+def resource(tag: str, route: type[APIRoute] = APIRoute) -> APIRouter:
     return APIRouter(
+        route_class=route,
         prefix=PREFIX,
         tags=[tag],
         responses=USUAL_PROBLEMS,
@@ -88,7 +90,7 @@ def needs(right: Right) -> Any:
     return Depends(over_the_park)
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """A query parameter that nobody reads is a slip of the pen: told, not passed over."""
     route = request.scope["route"]
     parameters = _query_parameters(route.dependant)
@@ -198,7 +200,7 @@ def zoned(time: datetime, field: str) -> datetime:
     return time
 
 
-def spoken(request: Request) -> Speech:
+async def spoken(request: Request) -> Speech:
     return speech(request)
 
 
@@ -269,7 +271,9 @@ def tags(request: Request, window: Window) -> dict[str, str]:
     who = window.viewer
     parts = (
         window.version,
-        repr((who.person, who.role, sorted(who.enterprises), who.meters and sorted(who.meters))),
+        repr(
+            (who.person, who.role, *(kind and sorted(kind) for kind in (who.enterprises, who.meters, who.scopes)))
+        ),
         speech(request).language,
         request.url.path,
         request.url.query,

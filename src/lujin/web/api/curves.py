@@ -18,13 +18,13 @@ from lujin.web.api.common import (
     BookQuery,
     Day,
     EnterprisePath,
-    FreshWindow,
     MonthPath,
     posted_month,
     problems,
     resource,
     tags,
 )
+from lujin.web.api.kept import KeptRoute, KeptWindow
 from lujin.web.api.media import chosen
 from lujin.web.models.curves import SeriesAnswer, series_json
 from lujin.web.models.derived import answer_of, told
@@ -36,7 +36,7 @@ from lujin.workspace.sector import SectorComparison
 from lujin.workspace.series import Series
 from lujin.workspace.trend import Trend
 
-router = resource("curves")
+router = resource("curves", KeptRoute)
 FORMS = (JSON, CSV, ARROW_STREAM)
 LocalDay = Annotated[Day, Query(description="local day, included", examples=["2025-06-01"])]
 Step = Annotated[Literal["quarter", "hour", "day", "month"], Query(description="length of a step")]
@@ -52,7 +52,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
 @router.get("/series", responses=_FILES)
 def show_series(
     request: Request,
-    window: FreshWindow,
+    window: KeptWindow,
     first: LocalDay,
     last: LocalDay,
     meter: Meters = None,
@@ -68,7 +68,7 @@ def show_series(
 @router.get("/enterprises/{enterprise}/series", responses=_FILES)
 def enterprise_series(
     request: Request,
-    window: FreshWindow,
+    window: KeptWindow,
     enterprise: EnterprisePath,
     first: LocalDay,
     last: LocalDay,
@@ -106,7 +106,7 @@ def _frame(found: Series) -> pl.DataFrame:
 
 
 @router.get("/accounts/{month}", responses=NOT_MODIFIED, response_model=answer_of(Listing))
-def list_accounts(window: FreshWindow, month: MonthPath, book: BookQuery = "location") -> Any:
+def list_accounts(window: KeptWindow, month: MonthPath, book: BookQuery = "location") -> Any:
     """One line for every enterprise whose account you may see, and the total of these."""
     at = posted_month(window, month)
     chosen_book = "location" if book == "physical" else book
@@ -115,7 +115,7 @@ def list_accounts(window: FreshWindow, month: MonthPath, book: BookQuery = "loca
 
 @router.get("/enterprises/{enterprise}/trend", responses=NOT_MODIFIED, response_model=answer_of(Trend))
 def enterprise_trend(
-    window: FreshWindow, enterprise: EnterprisePath, months: Annotated[int, Query(ge=1, le=120)] = 24
+    window: KeptWindow, enterprise: EnterprisePath, months: Annotated[int, Query(ge=1, le=120)] = 24
 ) -> Any:
     """Energy, cost and carbon of the last months, oldest first."""
     own = window.of(enterprise)
@@ -124,14 +124,14 @@ def enterprise_trend(
 
 
 @router.get("/enterprises/{enterprise}/sector", responses=NOT_MODIFIED, response_model=answer_of(SectorComparison))
-def enterprise_sector(window: FreshWindow, enterprise: EnterprisePath) -> Any:
+def enterprise_sector(window: KeptWindow, enterprise: EnterprisePath) -> Any:
     """Where the enterprise stands among its sector: quartiles, no other enterprise by itself."""
     return told(window.of(enterprise).sector())
 
 
 @router.get("/enterprises/{enterprise}/load/{month}", responses=NOT_MODIFIED, response_model=answer_of(Load))
 def enterprise_load(
-    window: FreshWindow, enterprise: EnterprisePath, month: MonthPath, carrier: Carrier = "electricity"
+    window: KeptWindow, enterprise: EnterprisePath, month: MonthPath, carrier: Carrier = "electricity"
 ) -> Any:
     """What the enterprise used hour by hour of each day; and its greatest quarter hour."""
     own = window.of(enterprise, Right.SEE_READINGS)
@@ -142,7 +142,7 @@ def enterprise_load(
 
 
 @router.get("/flow-map", responses=NOT_MODIFIED, response_model=answer_of(FlowMap))
-def show_flow_map(window: FreshWindow, first: LocalDay, last: LocalDay, carrier: Carrier = "electricity") -> Any:
+def show_flow_map(window: KeptWindow, first: LocalDay, last: LocalDay, carrier: Carrier = "electricity") -> Any:
     """Where a carrier came from and went on these days, edge by edge, and what was left over at each node."""
     workspace = window.park(Right.SEE_PARK)
     known = tuple(dict.fromkeys(flow.carrier for flow in workspace.park.flows.values()))
@@ -153,7 +153,7 @@ def show_flow_map(window: FreshWindow, first: LocalDay, last: LocalDay, carrier:
 
 
 @router.get("/carbon-map/{month}", responses=NOT_MODIFIED, response_model=answer_of(CarbonMap))
-def show_carbon_map(window: FreshWindow, month: MonthPath) -> Any:
+def show_carbon_map(window: KeptWindow, month: MonthPath) -> Any:
     """Carbon that came in, was passed on, is used or sold: book `embodied`, edge by edge."""
     workspace, at = window.park(Right.SEE_PARK), posted_month(window, month)
     found = window.cached("carbon_map", (at,), lambda: carbon_map(workspace, at))

@@ -16,7 +16,6 @@ from lujin.web.api.common import (
     BookQuery,
     Cursor,
     EnterprisePath,
-    FreshWindow,
     Limit,
     MonthPath,
     SpeechOf,
@@ -27,20 +26,21 @@ from lujin.web.api.common import (
     resource,
     tags,
 )
+from lujin.web.api.kept import KeptRoute, KeptWindow
 from lujin.web.models.accounts import Statement, Uncertainty
 from lujin.web.models.base import Page
 from lujin.web.models.park import Enterprise
 from lujin.web.models.quality import MonthQuality
 from lujin.web.routes.account import statement_file
 
-router = resource("enterprises")
+router = resource("enterprises", KeptRoute)
 PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @router.get("/enterprises", responses=NOT_MODIFIED)
 def list_enterprises(
-    window: FreshWindow,
+    window: KeptWindow,
     search: Annotated[str, Query(description="part of the id or of a name", max_length=100)] = "",
     sector: Annotated[str, Query(description="beginning of the class of GB/T 4754", max_length=10)] = "",
     limit: Limit = USUAL,
@@ -59,14 +59,14 @@ def list_enterprises(
 
 
 @router.get("/enterprises/{enterprise}", responses=NOT_MODIFIED)
-def show_enterprise(window: FreshWindow, enterprise: EnterprisePath) -> Enterprise:
+def show_enterprise(window: KeptWindow, enterprise: EnterprisePath) -> Enterprise:
     """One enterprise."""
     return of_node(window.of(enterprise).node)
 
 
 @router.get("/enterprises/{enterprise}/statements/{month}", responses=NOT_MODIFIED)
 def show_statement(
-    window: FreshWindow,
+    window: KeptWindow,
     enterprise: EnterprisePath,
     month: MonthPath,
     book: BookQuery = "location",
@@ -83,7 +83,7 @@ def _file(media: str, description: str) -> dict[int | str, dict[str, object]]:
 @router.get("/enterprises/{enterprise}/statements/{month}/pdf", responses=_file(PDF, "The statement to print"))
 def print_statement(
     request: Request,
-    window: FreshWindow,
+    window: KeptWindow,
     say: SpeechOf,
     enterprise: EnterprisePath,
     month: MonthPath,
@@ -100,7 +100,7 @@ def print_statement(
 )
 def statement_workbook(
     request: Request,
-    window: FreshWindow,
+    window: KeptWindow,
     say: SpeechOf,
     enterprise: EnterprisePath,
     month: MonthPath,
@@ -117,7 +117,7 @@ def statement_workbook(
 )
 def statement_table(
     request: Request,
-    window: FreshWindow,
+    window: KeptWindow,
     enterprise: EnterprisePath,
     month: MonthPath,
     book: BookQuery = "location",
@@ -129,14 +129,14 @@ def statement_table(
 
 
 @router.get("/enterprises/{enterprise}/uncertainty/{month}", responses=NOT_MODIFIED)
-def enterprise_uncertainty(window: FreshWindow, enterprise: EnterprisePath, month: MonthPath) -> list[Uncertainty]:
+def enterprise_uncertainty(window: KeptWindow, enterprise: EnterprisePath, month: MonthPath) -> list[Uncertainty]:
     """How uncertain the totals of every carbon book are."""
     own = window.of(enterprise)
     return [Uncertainty.of(found) for found in own.uncertainty(posted_month(window, month))]
 
 
 @router.get("/enterprises/{enterprise}/quality/{month}", responses=NOT_MODIFIED)
-def enterprise_quality(window: FreshWindow, enterprise: EnterprisePath, month: MonthPath) -> MonthQuality:
+def enterprise_quality(window: KeptWindow, enterprise: EnterprisePath, month: MonthPath) -> MonthQuality:
     """Completeness of the enterprise's meters, and each gap, suspect value and event with its numbers."""
     return MonthQuality.of(window.of(enterprise, Right.SEE_READINGS).quality(month_of(month)))
 

@@ -37,6 +37,7 @@ from lujin.web.api.common import (
     tags,
     write_cursor,
 )
+from lujin.web.api.kept import KeptRoute, KeptWindow
 from lujin.web.api.media import chosen
 from lujin.web.models.base import Page
 from lujin.web.models.park import Flow, Meter
@@ -44,14 +45,14 @@ from lujin.web.models.readings import Reading
 from lujin.workspace.meters import Device
 from lujin.workspace.stored import Place
 
-router = resource("meters")
+router = resource("meters", KeptRoute)
 MOST_ROWS = 1_000_000
 FORMS = (JSON, CSV, ARROW_STREAM, PARQUET)
 
 
 @router.get("/meters", responses=NOT_MODIFIED)
 def list_meters(
-    window: FreshWindow,
+    window: KeptWindow,
     enterprise: EnterpriseQuery = "",
     carrier: Annotated[str, Query(max_length=100, examples=["electricity"])] = "",
     month: Annotated[str, Query(pattern=f"({MONTH_PATTERN})|^$", description="of `completeness`")] = "",
@@ -71,14 +72,14 @@ def list_meters(
 
 
 @router.get("/meters/{meter}", responses=NOT_MODIFIED)
-def show_meter(window: FreshWindow, meter: str) -> Meter:
+def show_meter(window: KeptWindow, meter: str) -> Meter:
     """What the park file says of a meter."""
     return of_device(window.meter(meter).device, None)
 
 
 @router.get("/flows", responses=NOT_MODIFIED)
 def list_flows(
-    window: FreshWindow,
+    window: KeptWindow,
     carrier: Annotated[str, Query(max_length=100, examples=["electricity"])] = "",
     node: Annotated[str, Query(description="source or target", max_length=100)] = "",
     limit: Limit = USUAL,

@@ -11,7 +11,6 @@ from lujin.errors import NotFoundError
 from lujin.web.api.common import (
     NOT_MODIFIED,
     AsOfQuery,
-    FreshWindow,
     MonthPath,
     SpeechOf,
     known_at,
@@ -20,16 +19,17 @@ from lujin.web.api.common import (
     refused_as,
     resource,
 )
+from lujin.web.api.kept import KeptRoute, KeptWindow
 from lujin.web.models.accounts import Totals, Uncertainty
 from lujin.web.models.park import ParkAnswer, Status
 from lujin.web.models.quality import MonthQuality, ParkBalance
 from lujin.workspace.quality import MonthQuality as Found
 
-router = resource("park")
+router = resource("park", KeptRoute)
 
 
 @router.get("/park", responses=NOT_MODIFIED)
-def show_park(window: FreshWindow) -> ParkAnswer:
+def show_park(window: KeptWindow) -> ParkAnswer:
     """What everyone who has a token may know."""
     park = window.description
     names = ("id", "name_zh", "name_en", "timezone", "region", "packs", "base_year")
@@ -37,7 +37,7 @@ def show_park(window: FreshWindow) -> ParkAnswer:
 
 
 @router.get("/totals", responses=NOT_MODIFIED)
-def show_totals(window: FreshWindow) -> Totals:
+def show_totals(window: KeptWindow) -> Totals:
     """Sums over all accounts, and the park as one enterprise."""
     workspace = window.park(Right.SEE_PARK)
     window.latest_month()
@@ -54,14 +54,14 @@ def show_totals(window: FreshWindow) -> Totals:
 
 
 @router.get("/status", responses=NOT_MODIFIED)
-def show_status(window: FreshWindow) -> Status:
+def show_status(window: KeptWindow) -> Status:
     """Months posted, their completeness, and what waits to be posted."""
     workspace = window.park(Right.SEE_PARK)
     return Status.of(window.cached("status", (), workspace.status))
 
 
 @router.get("/quality/{month}", responses=NOT_MODIFIED)
-def show_quality(window: FreshWindow, month: MonthPath, as_of: AsOfQuery = None) -> MonthQuality:
+def show_quality(window: KeptWindow, month: MonthPath, as_of: AsOfQuery = None) -> MonthQuality:
     """Completeness of every meter of the park, and each gap, suspect value and event with its numbers."""
     workspace, at, known = window.park(Right.SEE_READINGS), month_of(month), known_at(as_of)
     found: Found = window.cached("quality", (at, known), lambda: workspace.quality(at, "", known))
@@ -69,7 +69,7 @@ def show_quality(window: FreshWindow, month: MonthPath, as_of: AsOfQuery = None)
 
 
 @router.get("/uncertainty/{month}", responses=NOT_MODIFIED)
-def show_uncertainty(window: FreshWindow, month: MonthPath, as_of: AsOfQuery = None) -> list[Uncertainty]:
+def show_uncertainty(window: KeptWindow, month: MonthPath, as_of: AsOfQuery = None) -> list[Uncertainty]:
     """How uncertain the sum over all enterprises is, per carbon book."""
     workspace, at, known = window.park(Right.SEE_PARK), posted_month(window, month), known_at(as_of)
     found = window.cached("uncertainty", (at, known), lambda: workspace.uncertainty(at, as_of=known))
@@ -78,7 +78,7 @@ def show_uncertainty(window: FreshWindow, month: MonthPath, as_of: AsOfQuery = N
 
 @router.get("/balance/{month}", responses=NOT_MODIFIED)
 def show_balance(
-    window: FreshWindow,
+    window: KeptWindow,
     say: SpeechOf,
     month: MonthPath,
     network: Annotated[str, Query(description="id of one node", max_length=100)] = "",

@@ -9,17 +9,18 @@ from fastapi import Query
 
 from lujin.reference import SCHEMAS, search
 from lujin.show.reference import as_dict
-from lujin.web.api.common import NOT_MODIFIED, USUAL, Cursor, Day, FreshWindow, Limit, paged, resource
+from lujin.web.api.common import NOT_MODIFIED, USUAL, Cursor, Day, Limit, paged, resource
+from lujin.web.api.kept import KeptRoute, KeptWindow
 from lujin.web.models.base import Page
 from lujin.web.models.reference import ReferenceRow
 
-router = resource("reference")
+router = resource("reference", KeptRoute)
 TABLES = "|".join(sorted(SCHEMAS))
 
 
 @router.get("/reference", responses=NOT_MODIFIED)
 def list_rows(
-    window: FreshWindow,
+    window: KeptWindow,
     table: Annotated[
         str, Query(description="one table", pattern=f"^({TABLES})?$", examples=["grid_factors"])
     ] = "",
@@ -37,7 +38,7 @@ def list_rows(
 
 
 @router.get("/reference/tables", responses=NOT_MODIFIED)
-def list_tables(window: FreshWindow) -> Mapping[str, int]:
+def list_tables(window: KeptWindow) -> Mapping[str, int]:
     """Table → how many rows it has."""
     rows = window.reference().rows()
     counts = dict.fromkeys(sorted(SCHEMAS), 0)

@@ -6,9 +6,10 @@ import asyncio
 import ctypes
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,8 +19,9 @@ from fastapi.responses import Response
 from lujin.access.viewer import Right, Role, Viewer
 from lujin.errors import LujinError
 from lujin.show.words import Words
-from lujin.web.page import tagged
+from lujin.web.page import kept_data
 from lujin.web.pictures import series_data
+from lujin.web.quiet import wait_for_quiet
 from lujin.web.requests import WindowOf, speech
 from lujin.web.routes import overview
 from lujin.web.window import Window
@@ -55,10 +57,14 @@ def _keep_warm(app: FastAPI, stop: threading.Event) -> None:
     known = ""
     while not stop.wait(EVERY_S if known else 1.0):
         app.state.cache.forget(UNUSED_S)
+        app.state.answers.forget(UNUSED_S)
         give_back()
         try:
-            window = Window(app.state.open_park.current(), Viewer(0, "lujin", Role.OPERATOR), app.state.cache)
+            window = _whole(app)
             if window.version != known:
+                if known and not wait_for_quiet(_version_of(app), stop.wait):
+                    return
+                window = _whole(app)
                 refresh(window.park(Right.SEE_READINGS), stop.is_set)
                 if not stop.is_set():
                     overview.warm(window)
@@ -69,17 +75,22 @@ def _keep_warm(app: FastAPI, stop: threading.Event) -> None:
             known = "failed"
 
 
+def _whole(app: FastAPI) -> Window:
+    park, cache = app.state.open_park, app.state.cache
+    return Window(park.current(), Viewer(0, "lujin", Role.OPERATOR), cache, park.pulse)
+
+
+def _version_of(app: FastAPI) -> Callable[[], str]:
+    return lambda: _whole(app).version
+
+
 @router.get("/series.json", name="series.json")
 def series(
     request: Request, window: WindowOf, meter: Names, first: date, last: date, step: StepName | None = None
 ) -> Response:
     workspace = window.park(Right.SEE_READINGS)
-    found = window.cached(
-        "series",
-        (*meter, first, last, step),
-        lambda: workspace.series(meter, first, last, _step(first, last, step)),
-    )
-    return _answer(request, window, found)
+    ask = partial(workspace.series, meter, first, last, _step(first, last, step))
+    return kept_data(request, window, lambda: _answer(request, window, ask()))
 
 
 @router.get("/enterprises/{enterprise}/series.json", name="enterprise_series.json")
@@ -93,8 +104,8 @@ def enterprise_series(
     step: StepName | None = None,
 ) -> Response:
     """Without ``meter``: all meters of the enterprise."""
-    found = window.of(enterprise, Right.SEE_READINGS).series(meter, first, last, _step(first, last, step))
-    return _answer(request, window, found)
+    ask = partial(window.of(enterprise, Right.SEE_READINGS).series, meter, first, last, _step(first, last, step))
+    return kept_data(request, window, lambda: _answer(request, window, ask()))
 
 
 def _step(first: date, last: date, step: StepName | None) -> str:
@@ -106,7 +117,7 @@ def _step(first: date, last: date, step: StepName | None) -> str:
 def _answer(request: Request, window: Window, found: Series) -> Response:
     words = Words(speech(request), window.description)
     body = msgspec.json.encode(series_data(found, _names(found.names, window), words))
-    return tagged(request, Response(body, media_type="application/json"))
+    return Response(body, media_type="application/json")
 
 
 def _names(meters: Sequence[str], window: Window) -> dict[str, str]:
