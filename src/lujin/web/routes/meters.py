@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from lujin.show.findings import WHY, kind_name, numbers
 from lujin.show.words import METER_KINDS
 from lujin.web.answers import Answer, Shown
 from lujin.web.page import page
+from lujin.web.quiet import wait_for_quiet
 from lujin.web.render import THIN, environment
 from lujin.web.requests import MonthText, WindowOf, month_number
 from lujin.web.window import MeterWindow
@@ -54,21 +56,22 @@ def install(app: FastAPI) -> None:  # noqa: ARG001  what every module of routes 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Beside the requests: what arrived is looked at month by month, so that nobody waits for a calendar."""
-    stop = asyncio.Event()
-    watch = asyncio.create_task(_watch(app, stop))
+    stop = threading.Event()
+    thread = threading.Thread(target=_watch, args=(app, stop), name="days", daemon=True)
+    thread.start()
     yield
     stop.set()
-    await watch
+    await asyncio.to_thread(thread.join)
 
 
-async def _watch(app: FastAPI, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PAUSE_S)
+def _watch(app: FastAPI, stop: threading.Event) -> None:
+    while not stop.wait(PAUSE_S):
         try:
+            if not wait_for_quiet(lambda: app.state.open_park.current().stamp(), stop.wait):
+                return
             waiting = True
             while waiting and not stop.is_set():
-                waiting = await asyncio.to_thread(keep_days, app.state.open_park.current(), 1) > 0
+                waiting = keep_days(app.state.open_park.current(), 1) > 0
         except LujinError as error:
             log.warning("the days of meters are not kept: %s", error)
 
