@@ -17,6 +17,7 @@ import lujin
 from lujin.web import api, menu, problems, routes, security
 from lujin.web.bodies import BodyLimit, limits
 from lujin.web.cache import Cache
+from lujin.web.lanes import Lanes
 from lujin.web.metrics import Metrics
 from lujin.web.opened import open_park
 from lujin.web.render import environment
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.page_paths = frozenset(
         r.path for router in routers for r in router.routes if isinstance(r, APIRoute)
     )
+    app.router.middleware_stack = Lanes(app.router.middleware_stack, app.router)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=2)
     app.add_middleware(BodyLimit, limit_of=limits(settings.upload_limit))

@@ -142,7 +142,7 @@ class ReferenceRow(Answer):
         ]
 
 
-@page(router, "/reference", template="reference.html", title=N_("Reference data"))
+@page(router, "/reference", template="reference.html", title=N_("Reference data"), stable=True)
 def reference_rows(
     window: WindowOf,
     table: Text = "",
