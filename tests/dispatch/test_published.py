@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from lujin.dispatch.schedule import schedule
-from lujin.dispatch.site import Bus, Commitment, Converter, Demand, Load, Site, Storage, Supply
+from lujin.dispatch.site import Bus, Commitment, Converter, Demand, Load, Renewable, Site, Storage, Supply
+
+DERVET = Path(__file__).parents[2] / "../shared/data/industrial_bill_storage_dervet"
 
 
 def _site(steps: int, *devices: object, buses: tuple[Bus, ...] = (Bus("el"),)) -> Site:
@@ -73,3 +77,37 @@ def test_a_battery_and_a_boiler_share_a_cheap_hour() -> None:
     )
     assert plan.costs["energy"] == pytest.approx(100 * (8 + 16 / 0.8))
     assert plan.price["el"] == pytest.approx([100, 125, 125])
+
+
+@pytest.mark.skipif(not DERVET.is_dir(), reason="../shared/data is not beside this checkout")
+@pytest.mark.parametrize(("equipped", "bill"), [(False, 4_889_067.13), (True, 4_422_052.12)])
+def test_an_industrial_bill_with_storage_is_the_published_one_to_the_cent(equipped: bool, bill: float) -> None:
+    """EPRI DER-VET (BSD-3), "DER for bill reduction": 2017 hourly, PV 1,000 kW, battery 1,575 kW / 9,450 kWh."""
+    hours = pl.read_csv(DERVET / "timeseries_2017.csv.gz")
+    begins = [datetime(2017, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(len(hours))]
+    month = np.array([t.month for t in begins])
+    hour_ending = np.array([t.hour + 1 for t in begins])
+    weekday = np.array([t.weekday() < 5 for t in begins])
+    buy = np.full(len(hours), np.nan)
+    for row in pl.read_csv(DERVET / "tariff.csv").filter(pl.col("Charge") == "Energy").iter_rows(named=True):
+        here = (row["Start Month"] <= month) & (month <= row["End Month"]) & (weekday == bool(row["Weekday?"]))
+        buy[here & (row["Start Time"] <= hour_ending) & (hour_ending <= row["End Time"])] = row["Value"]
+    demand = Demand(price=7.016, month=(month - 1).astype(np.int32))
+    store = Storage(
+        id="battery",
+        bus="el",
+        capacity=9450.0,
+        charge=1575.0,
+        discharge=1575.0,
+        charge_efficiency=0.91,
+        initial=4725.0,
+    )
+    solar = Renewable(id="pv", bus="el", available=1000.0 * hours["pv_kw_per_kw"].to_numpy())
+    site = _site(
+        len(hours),
+        Supply(id="grid", bus="el", buy=buy, demand=demand),
+        Load(id="load", bus="el", rate=hours["site_load_kw"].to_numpy()),
+        *((solar, store) if equipped else ()),
+    )
+    plan = schedule(site)
+    assert plan.costs["energy"] + plan.costs["demand"] == pytest.approx(bill, abs=0.02)
