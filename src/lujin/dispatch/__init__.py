@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from lujin.dispatch.rolling import Replay, replay
 from lujin.dispatch.schedule import Schedule, schedule
 from lujin.dispatch.site import (
     Bus,
@@ -38,10 +39,12 @@ __all__ = [
     "Link",
     "Load",
     "Renewable",
+    "Replay",
     "Schedule",
     "Shift",
     "Site",
     "Storage",
     "Supply",
+    "replay",
     "schedule",
 ]

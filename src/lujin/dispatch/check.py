@@ -22,7 +22,19 @@ from lujin.dispatch.site import (
 from lujin.errors import N_, Problem
 
 _SIGNED = frozenset(
-    {"buy", "sell", "green_price", "cost", "carbon", "carbon_export", "rate", "end_value", "inputs", "outputs"}
+    {
+        "buy",
+        "sell",
+        "green_price",
+        "cost",
+        "carbon",
+        "carbon_export",
+        "rate",
+        "end_value",
+        "charge_cost",
+        "inputs",
+        "outputs",
+    }
 )
 _ONE = ("charge_efficiency", "discharge_efficiency", "efficiency", "least", "most", "loss")
 _ENDLESS = frozenset({"limit", "export_limit", "back_limit", "shed_amount"})

@@ -89,7 +89,7 @@ def _demand(d: Draft, s: Supply, demand: Demand, g: Block) -> None:
     """
     p, n = d.program, d.site.steps
     month = np.zeros(n, np.int32) if demand.month is None else demand.month
-    months = int(month.max()) + 1 if n else 0
+    months = max(int(month.max()) + 1, *(np.size(x) for x in (demand.price, demand.to_date, demand.target)))
     price = np.broadcast_to(np.asarray(demand.price, np.float64), (months,))
     known = np.maximum(np.asarray(demand.to_date, np.float64), np.asarray(demand.target, np.float64))
     known = np.broadcast_to(known, (months,))
@@ -188,6 +188,7 @@ def storage(d: Draft, s: Storage) -> None:
         _wear(d, s, out)
     else:
         p.add_cost("wear", out, s.wear * dt)
+    p.add_cost("operation", c, s.charge_cost * dt)
     if s.end_value:
         value = np.zeros(n)
         value[-1] = -s.end_value

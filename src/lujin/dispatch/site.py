@@ -131,7 +131,8 @@ class Storage:
     ``capacity`` [amount]; ``charge`` and ``discharge`` [rate at the bus]; ``loss`` [1/h] of what is in it;
     ``least`` and ``most`` [1] of the capacity; ``initial`` [amount]. ``final`` [amount] at least at the end, None:
     as much as at the start is left over; ``cyclic``: start and end are equal and free. ``end_value`` [CNY per
-    amount] of what is in it at the end. ``wear`` [CNY per amount discharged at the bus]; ``wear_depth``: convex
+    amount] of what is in it at the end. ``wear`` [CNY per amount discharged at the bus],
+    ``charge_cost`` [CNY per amount charged] (输配费等); ``wear_depth``: convex
     segments of (part of the capacity, wear) a day; ``cycles`` (full discharges) at most in each ``window`` of
     steps.
     """
@@ -151,6 +152,7 @@ class Storage:
     cyclic: bool = False
     end_value: float = 0.0
     wear: float = 0.0
+    charge_cost: float = 0.0
     wear_depth: Sequence[tuple[float, float]] = ()
     cycles: float | None = None
     window: Groups | None = None
