@@ -21,7 +21,7 @@ Foresee = Callable[[Site, int], Site]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Replay:
-    """What was lived: ``series`` as in ``Schedule``, ``costs`` [CNY] by part, ``peaks`` [rate] by supply, month."""
+    """What was lived: ``series`` as in ``Schedule``, ``costs`` [CNY] by part, ``peaks`` [rate] of each supply."""
 
     series: Mapping[str, Floats]
     costs: Mapping[str, float]
