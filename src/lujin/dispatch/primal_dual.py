@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
+REFINEMENTS = 1
 IMPORT, EXPORT, PV, CHARGE, DISCHARGE, CONTENT = range(6)
 
 
@@ -189,6 +190,7 @@ class Newton:
     """
 
     blocks: Blocks
+    free: Array
     theta: Array
     hx: Array
     hv: Array
@@ -198,6 +200,7 @@ class Newton:
     border_price: list[Stretch]
     border_value: list[Stretch]
     border: Array
+    own: Array
     scale: Array
 
     def solve(self, balance: Array, content: Array, shared: Array) -> tuple[Array, Array, Array]:
@@ -205,10 +208,26 @@ class Newton:
         inner = content - self.coupling * balance
         value = self.chain.solve(inner)
         pull = shared + _against(self.border_price, balance / self.total) + _against(self.border_value, value)
-        y = self.scale * np.linalg.solve(self.border, self.scale * pull)
+        y = self._shared(pull)
         value = self.chain.solve(_minus(inner, self.border_value, y))
-        price = (_minus(balance, self.border_price, y)) / self.total - self.coupling * value
+        price = _minus(balance, self.border_price, y) / self.total - self.coupling * value
+        for _ in range(REFINEMENTS):
+            miss = shared + self.against(price, value) - self.own * y
+            more = self._shared(miss)
+            moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
+            price += _minus(np.zeros_like(price), self.border_price, more) / self.total - self.coupling * moved
+            value += moved
+            y += more
         return price, value, y
+
+    def _shared(self, pull: Array) -> Array:
+        return np.asarray(self.scale * np.linalg.solve(self.border, self.scale * pull))
+
+    def against(self, price: Array, value: Array) -> Array:
+        """Vᵀ (λ, μ) [N]."""
+        blocks = self.blocks
+        weighted = self.theta * self.hv * blocks.columns(price, value)
+        return blocks.gather(weighted) + blocks.shift_price(value)
 
 
 def _against(columns: list[Stretch], vector: Array) -> Array:
@@ -256,8 +275,8 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
     border[np.diag_indices_from(border)] += own
     scale = 1.0 / np.sqrt(np.diag(border))
     return Newton(
-        blocks, theta, hx, hv, total, coupling, chain, border_price, border_value,
-        scale[:, None] * border * scale, scale,
+        blocks, free, theta, hx, hv, total, coupling, chain, border_price, border_value,
+        scale[:, None] * border * scale, own, scale,
     )  # fmt: skip
 
 
@@ -308,10 +327,16 @@ def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
     shared = below - above - off.shared + blocks.gather(from_v + newton.hv * moved)
     price, value, y = newton.solve(off.balance - balance, off.content - content, shared)
     room = blocks.spread(y)
-    x = moved + newton.theta * (blocks.columns(price, value) + newton.hv * room)
+    pulled = blocks.columns(price, value)
+    x = moved + newton.theta * (pulled + newton.hv * room)
     v = room - x
+    zx, zv = from_x - newton.hx * x, from_v - newton.hv * v
+    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from it
+    low = newton.hx > newton.hv
+    pulled -= off.dual
+    zx, zv = np.where(low, zv - pulled, zx), np.where(low, zv, zx + pulled)
     return Point(
-        x, v, y, y, -y, price, value, from_x - newton.hx * x, from_v - newton.hv * v,
+        x, v, y, y, -y, price, value, zx * newton.free, zv * newton.free,
         below - at.zbelow / at.below * y, above + at.zabove / at.above * y,
     )  # fmt: skip
 

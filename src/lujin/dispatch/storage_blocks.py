@@ -132,9 +132,8 @@ def check(year: StorageYear) -> None:
         wrong.append(("max_kwh", N_("must be at least min_kwh, powers and contents at least 0")))
     if not year.import_limit_kw > 0 or not year.export_limit_kw >= 0 or not year.step_h > 0:
         wrong.append(("import_limit_kw", N_("must be above 0, the export limit at least 0, the step above 0")))
-    if not wrong and np.isinf(year.import_limit_kw + 0 * year.export_limit_kw if False else year.import_limit_kw):
-        trade = bool((year.sell > year.buy).any())
-        if trade and np.isinf(year.export_limit_kw):
+    if not wrong and np.isinf(min(year.import_limit_kw, year.export_limit_kw)):
+        if (year.sell > year.buy).any():
             wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
     if wrong:
         raise InputError(*(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong))
@@ -151,7 +150,7 @@ def import_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
         return np.full(len(year.demand_price), year.import_limit_kw)
     starts = np.flatnonzero(np.diff(year.month, prepend=-1))
     take = np.maximum(year.load_kw, 0.0) + year.charge_kw + kw_built
-    take += np.where(year.sell > year.buy, year.export_limit_kw if np.isfinite(year.export_limit_kw) else 0.0, 0.0)
+    take = np.where(year.sell > year.buy, take + year.export_limit_kw, take)
     peak = np.maximum.reduceat(take, starts)
     return np.maximum(peak, year.floor_kw) * 1.1 + 1e-3 * (1.0 + np.abs(year.load_kw).max())
 
@@ -159,9 +158,9 @@ def import_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
 def export_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
     """Largest export that can pay, per step [kW]."""
     give = year.pv_kw + pv_built + np.maximum(-year.load_kw, 0.0) + year.discharge_kw + kw_built
-    if np.isfinite(year.import_limit_kw):
-        give = give + np.where(year.sell > year.buy, year.import_limit_kw, 0.0)
-    return np.asarray(np.where(give > 0, np.minimum(1.1 * give + 1e-3 * give.max(), year.export_limit_kw), 0.0))
+    most = np.where(give > 0, 1.1 * give + 1e-3 * give.max(), 0.0)
+    resale = most + min(year.import_limit_kw, year.export_limit_kw, 1e300)
+    return np.minimum(np.where(year.sell > year.buy, resale, most), year.export_limit_kw)
 
 
 def assemble(years: Sequence[StorageYear], weights: Sequence[float], growth: Growth | None = None) -> Assembly:
