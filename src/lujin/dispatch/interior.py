@@ -25,8 +25,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 
 from lujin.dispatch.chain import Array
 from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
@@ -72,8 +70,7 @@ def solve_year(year: StorageYear, tolerance: float = 1e-9, most: int = 100) -> S
     blocks = made.blocks
     outcome = run(blocks, starting_point(blocks), tolerance, most)
     point = outcome.point
-    fixed = blocks.upper + blocks.spread(blocks.high) <= 0
-    x = np.where(fixed, 0.0, point.x) * made.power
+    x = point.x * made.power
     money = made.money * made.power * made.step_h
     objective = outcome.objective * money + made.constant
     bound = outcome.bound * money + made.constant

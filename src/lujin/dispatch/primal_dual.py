@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
 REFINEMENTS = 1
-IMPORT, EXPORT, PV, CHARGE, DISCHARGE, CONTENT = range(6)
+IMPORT, PV, CHARGE, DISCHARGE, CONTENT, EXPORT = range(6)
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,25 @@ class Blocks:
             result[CONTENT, -1] -= self.ratio * value[0]
         return result
 
+    @property
+    def coupled(self) -> int:
+        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the export."""
+        return 5 if self.sized else 1
+
     def spread(self, y: Array) -> Array:
-        """W y [6, T]: what the shared unknowns add to each upper bound."""
-        result = np.zeros_like(self.upper)
+        """W y [coupled, T]: what the shared unknowns add to each upper bound."""
+        result = np.empty((self.coupled, self.upper.shape[1]))
         result[IMPORT] = np.repeat(y[: self.months], np.diff(self.month_start))
         if self.profile is not None and self.room is not None:
-            result[PV] = self.profile * y[self.months]
-            result[CHARGE] = result[DISCHARGE] = y[self.months + 1]
-            result[CONTENT] = self.room * y[self.months + 2]
+            np.multiply(self.profile, y[-3], out=result[PV])
+            result[CHARGE] = result[DISCHARGE] = y[-2]
+            np.multiply(self.room, y[-1], out=result[CONTENT])
+        return result
+
+    def limits(self, y: Array) -> Array:
+        """U + W y [6, T]."""
+        result = self.upper.copy()
+        result[: self.coupled] += self.spread(y)
         return result
 
     def gather(self, z: Array) -> Array:
@@ -156,9 +167,18 @@ class Point:
     zabove: Array
 
     def moved(self, step: Point, primal: float, dual: float) -> Point:
-        ahead = {name: primal for name in ("x", "v", "y", "below", "above")}
-        ahead |= {name: dual for name in ("price", "value", "zx", "zv", "zbelow", "zabove")}
-        return Point(**{name: getattr(self, name) + a * getattr(step, name) for name, a in ahead.items()})
+        """This point plus the step, in the arrays of the step."""
+        for names, length in ((PRIMAL, primal), (DUAL, dual)):
+            for name in names:
+                change = getattr(step, name)
+                change *= length
+                change += getattr(self, name)
+        return step
+
+
+PAIRS = (("x", "zx"), ("v", "zv"), ("below", "zbelow"), ("above", "zabove"))
+PRIMAL = ("x", "v", "y", "below", "above")
+DUAL = ("price", "value", "zx", "zv", "zbelow", "zabove")
 
 
 @dataclass(frozen=True)
@@ -185,15 +205,20 @@ class Outcome:
 class Newton:
     """One factorisation of the Newton matrix and what is needed to use it for several right sides.
 
-    theta, hx, hv [6, T]: 1/(hx + hv), zx/x, zv/v. total [T]: the pivot of the balance, Σ θ. coupling [T]: χ/total
+    inverse_x, inverse_v [6, T]: 1/x, 1/v, 0 where an unknown is fixed. theta, hx, hv [6, T]: 1/(hx + hv), zx/x,
+    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of the balance, Σ θ. coupling [T]: χ/total
     with χ = Σ η θ. border_price, border_value: the columns of V in the balance and, eliminated, in the chain.
     """
 
     blocks: Blocks
-    free: Array
+    inverse_x: Array
+    inverse_v: Array
     theta: Array
     hx: Array
     hv: Array
+    nearer_x: NDArray[np.bool_]
+    nearer_v: NDArray[np.bool_]
+    pulled: Array
     total: Array
     coupling: Array
     chain: Reduced
@@ -226,7 +251,7 @@ class Newton:
     def against(self, price: Array, value: Array) -> Array:
         """Vᵀ (λ, μ) [N]."""
         blocks = self.blocks
-        weighted = self.theta * self.hv * blocks.columns(price, value)
+        weighted = self.pulled * blocks.columns(price, value)[: blocks.coupled]
         return blocks.gather(weighted) + blocks.shift_price(value)
 
 
@@ -248,8 +273,14 @@ def _minus(vector: Array, columns: list[Stretch], y: Array) -> Array:
 
 def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
     """The Newton matrix at a point; free [6, T] is 0 where an unknown is fixed at 0."""
-    hx, hv = at.zx / at.x, at.zv / at.v
-    theta = free / (hx + hv + (1.0 - free))
+    hole = 1.0 - free
+    inverse_x, inverse_v = free / (at.x + hole), free / (at.v + hole)
+    hx, hv = at.zx * inverse_x, at.zv * inverse_v
+    theta = hx + hv
+    hole += theta
+    np.divide(free, hole, out=theta)
+    n = blocks.coupled
+    pulled = theta[:n] * hv[:n]
     grid = theta[IMPORT] + theta[EXPORT] + theta[PV]
     gain, loss = blocks.charge, blocks.discharge
     charge, discharge = theta[CHARGE], theta[DISCHARGE]
@@ -263,7 +294,7 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
         ground[-1] += content[-1]
     weight = np.where(passed, content[:-1], 0.0)
     chain = reduce_chain(shape, ground, weight, float(content[-1]) if blocks.ring else 0.0)
-    border_price, border_value = _border(blocks, theta, theta * hv, total, coupling)
+    border_price, border_value = _border(blocks, theta, pulled, total, coupling)
     border = chain.gram(border_value)
     for i, a in enumerate(border_price):
         for j, b in enumerate(border_price):
@@ -271,11 +302,12 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
             if low < high:
                 x, y = a.values[low - a.first : high - a.first], b.values[low - b.first : high - b.first]
                 border[i, j] += np.einsum("i,i,i->", x, y, 1.0 / total[low:high])
-    own = at.zbelow / at.below + at.zabove / at.above + blocks.gather_squared(hx * hv * theta)
+    own = at.zbelow / at.below + at.zabove / at.above + blocks.gather_squared(hx[:n] * pulled)
     border[np.diag_indices_from(border)] += own
     scale = 1.0 / np.sqrt(np.diag(border))
     return Newton(
-        blocks, free, theta, hx, hv, total, coupling, chain, border_price, border_value,
+        blocks, inverse_x, inverse_v, theta, hx, hv, hx > hv, hv > hx, pulled, total,
+        coupling, chain, border_price, border_value,
         scale[:, None] * border * scale, own, scale,
     )  # fmt: skip
 
@@ -308,7 +340,7 @@ def _eliminated(column: Stretch, coupling: Array) -> Stretch:
 
 @dataclass(frozen=True)
 class Aim:
-    """Right sides of the complementarity equations: what x zx, v zv, below·zbelow, above·zabove shall gain."""
+    """What the duals would become less what they are, did the primal stand still: centre/x − zx and so on."""
 
     x: Array
     v: Array
@@ -317,64 +349,71 @@ class Aim:
 
 
 def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
-    """The Newton step; of a ``Point`` only that it has the same parts."""
-    blocks = newton.blocks
-    from_x, from_v = aim.x / at.x, aim.v / at.v
-    push = from_x - from_v - off.dual
-    moved = newton.theta * push
+    """The Newton step; of a ``Point`` it has only the parts. Uses up the arrays of the aim."""
+    blocks, n = newton.blocks, newton.blocks.coupled
+    moved = aim.x - aim.v
+    moved -= off.dual
+    moved *= newton.theta
     balance, content = blocks.rows(moved)
-    below, above = aim.below / at.below, aim.above / at.above
-    shared = below - above - off.shared + blocks.gather(from_v + newton.hv * moved)
+    shared = aim.below - aim.above - off.shared + blocks.gather(aim.v[:n] + newton.hv[:n] * moved[:n])
     price, value, y = newton.solve(off.balance - balance, off.content - content, shared)
     room = blocks.spread(y)
-    pulled = blocks.columns(price, value)
-    x = moved + newton.theta * (pulled + newton.hv * room)
-    v = room - x
-    zx, zv = from_x - newton.hx * x, from_v - newton.hv * v
+    slope = blocks.columns(price, value)
+    moved += newton.theta * slope
+    moved[:n] += newton.pulled * room
+    x, v, zx, zv = moved, -moved, aim.x, aim.v
+    v[:n] += room
+    zx -= newton.hx * x
+    zv -= newton.hv * v
     # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from it
-    low = newton.hx > newton.hv
-    pulled -= off.dual
-    zx, zv = np.where(low, zv - pulled, zx), np.where(low, zv, zx + pulled)
+    slope -= off.dual
+    np.subtract(zv, slope, out=zx, where=newton.nearer_x)
+    np.add(zx, slope, out=zv, where=newton.nearer_v)
     return Point(
-        x, v, y, y, -y, price, value, zx * newton.free, zv * newton.free,
-        below - at.zbelow / at.below * y, above + at.zabove / at.above * y,
+        x, v, y, y.copy(), -y, price, value, zx, zv,
+        aim.below - at.zbelow / at.below * y, aim.above + at.zabove / at.above * y,
     )  # fmt: skip
 
 
 def residuals(blocks: Blocks, at: Point, free: Array) -> Residuals:
-    balance, content = blocks.rows(at.x * free)
+    balance, content = blocks.rows(at.x)
     dual = (blocks.cost - blocks.columns(at.price, at.value) - at.zx + at.zv) * free
     shared = blocks.price - blocks.shift_price(at.value) - blocks.gather(at.zv) - at.zbelow + at.zabove
     return Residuals(blocks.balance - balance, blocks.content - content - blocks.shifted(at.y), dual, shared)
 
 
-def step_length(at: Array, change: Array) -> float:
-    """Largest step to the border: min over falling parts of −at/change, at most 1e10. Where both are 0: no limit."""
+def furthest(fall: float) -> float:
+    """Step to the border where the fastest falling part loses ``fall`` times itself per unit of step; at most 1e10."""
+    return 1.0 / max(fall, 1e-10)
+
+
+def primal_fall(newton: Newton, at: Point, step: Point) -> tuple[float, float]:
+    """Largest fall and largest rise of x, v and the distances of y, each relative to itself."""
+    ratios = (step.x * newton.inverse_x, step.v * newton.inverse_v, step.below / at.below, step.above / at.above)
+    return max(-float(r.min()) for r in ratios), max(float(r.max()) for r in ratios)
+
+
+def dual_fall(at: Point, step: Point) -> float:
+    """Largest fall of a bound dual relative to itself; a fixed unknown has none."""
     with np.errstate(invalid="ignore"):
-        return float(-1.0 / min(-1e-10, np.fmin.reduce(change / at, axis=None)))
+        ratios = (step.zx / at.zx, step.zv / at.zv, step.zbelow / at.zbelow, step.zabove / at.zabove)
+    return max(-float(np.fmin.reduce(r, axis=None)) for r in ratios)
 
 
-def lengths(at: Point, step: Point) -> tuple[float, float]:
-    """Primal and dual step to the border of the positive cone."""
-    primal = min(step_length(getattr(at, n), getattr(step, n)) for n in ("x", "v", "below", "above"))
-    dual = min(step_length(getattr(at, n), getattr(step, n)) for n in ("zx", "zv", "zbelow", "zabove"))
-    return primal, dual
+def _dot(a: Array, b: Array) -> float:
+    """Σ a b on one thread; a BLAS dot product would wake all."""
+    return float(np.einsum("i,i->", a.ravel(), b.ravel()))
 
 
 def complementarity(at: Point) -> float:
     """x·zx + v·zv + below·zbelow + above·zabove."""
-    return float(
-        np.einsum("ij,ij->", at.x, at.zx)
-        + np.einsum("ij,ij->", at.v, at.zv)
-        + at.below @ at.zbelow
-        + at.above @ at.zabove
-    )
+    return sum(_dot(getattr(at, a), getattr(at, z)) for a, z in PAIRS)
 
 
 def solve(blocks: Blocks, start: Point, tolerance: float = 1e-10, most: int = 100) -> Outcome:
     """Run until objective and Lagrangian bound agree to ``tolerance`` (relative) and the rows hold to it."""
     shape = chain_shape(blocks.cost.shape[1], blocks.ratio)
-    free = ((blocks.upper + blocks.spread(blocks.high)) > 0).astype(np.float64)
+    free = (blocks.limits(blocks.high) > 0).astype(np.float64)
     at = start
     pairs = 2.0 * free.sum() + 2.0 * len(blocks.price)
     best: Outcome | None = None
@@ -386,7 +425,7 @@ def solve(blocks: Blocks, start: Point, tolerance: float = 1e-10, most: int = 10
         if outcome.converged or iteration == most:
             break
         mu = complementarity(at) / pairs
-        step = _combined(blocks, factorise(blocks, shape, at, free), at, off, mu, pairs, free)
+        step = _combined(factorise(blocks, shape, at, free), at, off, mu, pairs)
         if step is None:
             break
         at = step
@@ -399,42 +438,34 @@ def _gap(outcome: Outcome) -> float:
 
 
 def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance: float) -> Outcome:
-    objective = float(np.einsum("ij,ij->", blocks.cost, at.x) + blocks.price @ at.y)
+    objective = _dot(blocks.cost, at.x) + _dot(blocks.price, at.y)
     bound = blocks.bound(at.price, at.value)[0]
     infeasibility = max(float(np.abs(off.balance).max()), float(np.abs(off.content).max()))
     gap = abs(objective - bound) / (1.0 + abs(objective))
     return Outcome(at, objective, bound, infeasibility, iteration, gap <= tolerance and infeasibility <= 10 * tolerance)
 
 
-def _combined(
-    blocks: Blocks, newton: Newton, at: Point, off: Residuals, mu: float, pairs: float, free: Array
-) -> Point | None:
+def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:
     """Predictor, centring by its success, corrector (Wright 1997, algorithm PC of chapter 10)."""
-    plain = Aim(-at.x * at.zx * free, -at.v * at.zv * free, -at.below * at.zbelow, -at.above * at.zabove)
-    affine = direction(newton, at, off, plain)
-    primal, dual = (min(1.0, a) for a in lengths(at, affine))
-    after = _after(at, affine, primal, dual) / pairs
-    centre = (after / mu) ** 3 * mu
-    aim = Aim(
-        plain.x + (centre - affine.x * affine.zx) * free,
-        plain.v + (centre - affine.v * affine.zv) * free,
-        plain.below + centre - affine.below * affine.zbelow,
-        plain.above + centre - affine.above * affine.zabove,
-    )
+    affine = direction(newton, at, off, Aim(-at.zx, -at.zv, -at.zbelow, -at.zabove))
+    fall, rise = primal_fall(newton, at, affine)
+    # x Δzx + zx Δx = −x zx: a dual falls by one plus what its primal rises
+    primal, dual = min(1.0, furthest(fall)), min(1.0, furthest(1.0 + rise))
+    turned = sum(_dot(getattr(affine, a), getattr(at, z)) for a, z in PAIRS)
+    x, v = affine.x * affine.zx, affine.v * affine.zv
+    below, above = affine.below * affine.zbelow, affine.above * affine.zabove
+    product = float(x.sum() + v.sum() + below.sum() + above.sum())
+    now = mu * pairs
+    after = now * (1.0 - dual) + (primal - dual) * turned + primal * dual * product
+    centre = max(after / now, 0.0) ** 3 * mu
+    for done, inverse, held in ((x, newton.inverse_x, at.zx), (v, newton.inverse_v, at.zv)):
+        np.subtract(centre, done, out=done)
+        done *= inverse
+        done -= held
+    aim = Aim(x, v, (centre - below) / at.below - at.zbelow, (centre - above) / at.above - at.zabove)
     step = direction(newton, at, off, aim)
-    primal, dual = lengths(at, step)
+    primal, dual = furthest(primal_fall(newton, at, step)[0]), furthest(dual_fall(at, step))
     if not np.isfinite(primal + dual) or max(primal, dual) < 1e-8:
         return None
-    near = max(0.9, 1.0 - 10 * mu) if mu < 1e-2 else 0.9
-    near = min(near, 0.9999)
+    near = min(max(0.98, 1.0 - 10 * mu), 0.9999)
     return at.moved(step, min(1.0, near * primal), min(1.0, near * dual))
-
-
-def _after(at: Point, step: Point, primal: float, dual: float) -> float:
-    """Complementarity after a step of the given lengths."""
-    total = 0.0
-    for own, other in (("x", "zx"), ("v", "zv"), ("below", "zbelow"), ("above", "zabove")):
-        a, b = getattr(at, own), getattr(at, other)
-        da, db = getattr(step, own), getattr(step, other)
-        total += float(((a + primal * da) * (b + dual * db)).sum())
-    return total

@@ -159,7 +159,7 @@ def export_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
     """Largest export that can pay, per step [kW]."""
     give = year.pv_kw + pv_built + np.maximum(-year.load_kw, 0.0) + year.discharge_kw + kw_built
     most = np.where(give > 0, 1.1 * give + 1e-3 * give.max(), 0.0)
-    resale = most + min(year.import_limit_kw, year.export_limit_kw, 1e300)
+    resale = most + min(year.import_limit_kw, year.export_limit_kw)
     return np.minimum(np.where(year.sell > year.buy, resale, most), year.export_limit_kw)
 
 
@@ -274,20 +274,20 @@ def starting_point(blocks: Blocks) -> Point:
     y = blocks.low + 0.5 * width
     y[:months] = np.clip(1.1 * load + 0.1, blocks.low[:months] + 0.1 * width[:months], blocks.high[:months] - 0.1 * width[:months])
     y[months:] = blocks.low[months:] + np.minimum(0.5 * width[months:], 1.0 + 3.0 * (np.arange(len(y) - months) == 2))
-    upper = blocks.upper + blocks.spread(y)
-    fixed = blocks.upper + blocks.spread(blocks.high) <= 0
+    upper = blocks.limits(y)
+    fixed = blocks.limits(blocks.high) <= 0
     x = 0.5 * upper
     x[[CHARGE, DISCHARGE]] = 0.25 * upper[[CHARGE, DISCHARGE]]
     x[EXPORT] = np.minimum(0.5 * upper[EXPORT], 0.1)
     x[IMPORT] = np.clip(blocks.balance - x[PV] + x[EXPORT], 0.1 * upper[IMPORT], 0.9 * upper[IMPORT])
-    x[fixed] = 1.0
-    v = np.where(fixed, 1.0, upper - x)
+    x[fixed] = 0.0
+    v = np.where(fixed, 0.0, upper - x)
     price = blocks.cost[IMPORT].copy()
     value = np.full_like(price, price.mean())
     dual = blocks.cost - blocks.columns(price, value)
     even = 0.1 * max(1.0, float(np.abs(price).mean()))
-    zx = np.where(fixed, 0.0, np.maximum(dual, 0.0) + even / np.minimum(x, 1.0))
-    zv = np.where(fixed, 0.0, np.maximum(-dual, 0.0) + even / np.minimum(v, 1.0))
+    zx = np.where(fixed, 0.0, np.maximum(dual, 0.0) + even / np.where(fixed, 1.0, np.minimum(x, 1.0)))
+    zv = np.where(fixed, 0.0, np.maximum(-dual, 0.0) + even / np.where(fixed, 1.0, np.minimum(v, 1.0)))
     shared = blocks.price - blocks.shift_price(value) - blocks.gather(zv)
     below, above = y - blocks.low, blocks.high - y
     return Point(
