@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -88,6 +88,7 @@ def _left_over(plan: Schedule, bus: str) -> np.ndarray:
     return brought + moved - loads["load"]
 
 
+@settings(deadline=None, max_examples=40)
 @given(seeds)
 def test_energy_is_conserved_at_every_bus_and_step(seed: int) -> None:
     plan = schedule(_park(seed))
@@ -102,6 +103,7 @@ def test_energy_is_conserved_at_every_bus_and_step(seed: int) -> None:
     assert level[-1] >= 200.0 - 1e-6
 
 
+@settings(deadline=None, max_examples=40)
 @given(seeds)
 def test_the_bill_is_the_sum_of_its_parts(seed: int) -> None:
     plan = schedule(_park(seed))
@@ -116,12 +118,14 @@ def test_the_bill_is_the_sum_of_its_parts(seed: int) -> None:
     )
 
 
+@settings(deadline=None, max_examples=40)
 @given(seeds)
 def test_warm_and_cold_starts_cost_the_same(seed: int) -> None:
     site = _park(seed)
     assert schedule(site, warm=True).objective == pytest.approx(schedule(site).objective, rel=1e-9)
 
 
+@settings(deadline=None, max_examples=40)
 @given(seeds, st.floats(-0.5, 0.5))
 def test_a_dense_statement_solved_elsewhere_has_the_same_optimum(seed: int, shift: float) -> None:
     """Load, PV and a battery written as full matrices for another interface; prices may be negative."""

@@ -1,6 +1,7 @@
 """What an investment costs a year and what it earns: annuity, replacement, rest value, pay-back, NPV, IRR.
 
-Costs are real, of today's prices; year 0 is the day of purchase, running costs and savings fall at the end of a year.
+Costs are real, of today's prices; year 0 is the day of purchase, running costs and savings fall at the end of a
+year.
 
 Source: W. Short, D. J. Packey, T. Holt (1995), A Manual for the Economic Evaluation of Energy Efficiency and
 Renewable Energy Technologies, NREL/TP-462-5173, sections 2 and 3.
@@ -68,7 +69,8 @@ def rest_value(investment: Investment, horizon_a: float) -> float:
 
 
 def annual_cost(investment: Investment, rate: float, horizon_a: float) -> float:
-    """Annual cost of a unit [CNY/unit·a]: annuity of purchase, replacements and rest value, and fixed running cost.
+    """Annual cost of a unit [CNY/unit·a]: annuity of purchase, replacements and rest value, and fixed running
+    cost.
 
         annuity(r, n) · (price + Σ_j renewal (1 + r)^−t_j − rest (1 + r)^−n) + fixed
 
@@ -77,13 +79,14 @@ def annual_cost(investment: Investment, rate: float, horizon_a: float) -> float:
     """
     present = investment.price - rest_value(investment, horizon_a) * (1 + rate) ** -horizon_a
     present += sum(investment.renewal * (1 + rate) ** -t for t in renewals(investment, horizon_a))
-    return annuity(rate, horizon_a) * present + investment.fixed
+    return float(annuity(rate, horizon_a) * present + investment.fixed)
 
 
 @dataclass(frozen=True)
 class Worth:
     """Against no investment: outlay [CNY], saving of the first year net of fixed cost [CNY/a], pay-back simple and
-    discounted [a] (none: not within the horizon), net present value [CNY], internal rate of return (none: none)."""
+    discounted [a] (none: not within the horizon), net present value [CNY], internal rate of return (none:
+    none)."""
 
     outlay: float
     saving: float

@@ -1,6 +1,7 @@
 """Mehrotra's predictor-corrector method for one storage behind one meter, each step reduced to one row.
 
-Unknowns of step t, all between 0 and an upper bound: import g, export e, PV used q, charge c, discharge d and content
+Unknowns of step t, all between 0 and an upper bound: import g, export e, PV used q, charge c, discharge d and
+content
 s above its least. Shared unknowns y: the billed peak P_m of each month and, where equipment is to be sized, its
 capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ profile_t K) or in the content row:
 
@@ -8,7 +9,8 @@ capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ pr
     balance   g − e + q + d − c = load
     content   s_t − k s_{t−1} − η_c c + d/η_d + G_t y = b_t
 
-A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated by hand,
+A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated by
+hand,
 what is left of S is a chain (``lujin.dispatch.chain``), and V, with one column per shared unknown, is the border.
 Sums of positive terms replace each difference: x y/(x + y) for x − x²/(x + y).
 
@@ -19,6 +21,7 @@ Methods, chapters 10 and 11; J. Gondzio (1996), Computational Optimization and A
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +38,8 @@ class Blocks:
 
     cost, upper [6, T]; balance [T] load; content [T] right side of the content row; month_start [M + 1] steps.
     price, low, high [N]. charge, discharge: content gained per unit charged, lost per unit discharged; keep: k.
-    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the last content is the first one's predecessor.
+    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the
+    last content is the first one's predecessor.
     profile [T], room [T], shift [T], only with capacities: W of PV and of content, and G of the energy capacity.
     """
 
@@ -87,7 +91,8 @@ class Blocks:
 
     @property
     def coupled(self) -> int:
-        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the export."""
+        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the
+        export."""
         return 5 if self.sized else 1
 
     def spread(self, y: Array) -> Array:
@@ -111,7 +116,11 @@ class Blocks:
         peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
         if self.profile is None or self.room is None:
             return peaks
-        sizes = [(self.profile * z[PV]).sum(), z[CHARGE].sum() + z[DISCHARGE].sum(), (self.room * z[CONTENT]).sum()]
+        sizes = [
+            (self.profile * z[PV]).sum(),
+            z[CHARGE].sum() + z[DISCHARGE].sum(),
+            (self.room * z[CONTENT]).sum(),
+        ]
         return np.concatenate([peaks, sizes])
 
     def gather_squared(self, z: Array) -> Array:
@@ -206,7 +215,8 @@ class Newton:
     """One factorisation of the Newton matrix and what is needed to use it for several right sides.
 
     inverse_x, inverse_v [6, T]: 1/x, 1/v, 0 where an unknown is fixed. theta, hx, hv [6, T]: 1/(hx + hv), zx/x,
-    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of the balance, Σ θ. coupling [T]: χ/total
+    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of the
+    balance, Σ θ. coupling [T]: χ/total
     with χ = Σ η θ. border_price, border_value: the columns of V in the balance and, eliminated, in the chain.
     """
 
@@ -258,7 +268,8 @@ class Newton:
 def _against(columns: list[Stretch], vector: Array) -> Array:
     """Vᵀ r [N]."""
     return np.array(
-        [np.einsum("i,i->", c.values, vector[c.first : c.first + len(c.values)]) for c in columns], dtype=np.float64
+        [np.einsum("i,i->", c.values, vector[c.first : c.first + len(c.values)]) for c in columns],
+        dtype=np.float64,
     )
 
 
@@ -315,9 +326,10 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
 def _border(
     blocks: Blocks, theta: Array, pulled: Array, total: Array, coupling: Array
 ) -> tuple[list[Stretch], list[Stretch]]:
-    """Columns of V, one per shared unknown: in the balance rows, and in the chain once the balance is eliminated."""
+    """Columns of V, one per shared unknown: in the balance rows, and in the chain once the balance is
+    eliminated."""
     starts = blocks.month_start.tolist()
-    price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in pairwise(starts)]
     if blocks.profile is None or blocks.room is None or blocks.shift is None:
         return price, [_eliminated(column, coupling) for column in price]
     value = [_eliminated(column, coupling) for column in price]
@@ -365,7 +377,8 @@ def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
     v[:n] += room
     zx -= newton.hx * x
     zv -= newton.hv * v
-    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from it
+    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from
+    # it
     slope -= off.dual
     np.subtract(zv, slope, out=zx, where=newton.nearer_x)
     np.add(zx, slope, out=zv, where=newton.nearer_v)
@@ -383,7 +396,8 @@ def residuals(blocks: Blocks, at: Point, free: Array) -> Residuals:
 
 
 def furthest(fall: float) -> float:
-    """Step to the border where the fastest falling part loses ``fall`` times itself per unit of step; at most 1e10."""
+    """Step to the border where the fastest falling part loses ``fall`` times itself per unit of step; at most
+    1e10."""
     return 1.0 / max(fall, 1e-10)
 
 
@@ -442,7 +456,9 @@ def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance:
     bound = blocks.bound(at.price, at.value)[0]
     infeasibility = max(float(np.abs(off.balance).max()), float(np.abs(off.content).max()))
     gap = abs(objective - bound) / (1.0 + abs(objective))
-    return Outcome(at, objective, bound, infeasibility, iteration, gap <= tolerance and infeasibility <= 10 * tolerance)
+    return Outcome(
+        at, objective, bound, infeasibility, iteration, gap <= tolerance and infeasibility <= 10 * tolerance
+    )
 
 
 def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:

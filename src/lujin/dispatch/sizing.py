@@ -2,14 +2,18 @@
 
     min over K in [low, high]   Σ_k a_k K_k + Σ_ω p_ω v_ω(K)
 
-v_ω(K) is the cheapest operation of scenario year ω (``lujin.dispatch.interior``) and a_k the annual cost of a unit.
-v is convex and piecewise linear in K. The three sizes are three more columns in the border of the interior point, so
+v_ω(K) is the cheapest operation of scenario year ω (``lujin.dispatch.interior``) and a_k the annual cost of a
+unit.
+v is convex and piecewise linear in K. The three sizes are three more columns in the border of the interior point,
+so
 that sizing takes as many iterations as operating: no outer loop is needed. Each set of prices gives a plane below
 v (its bound is linear in K); ``bundle`` uses these planes alone, one operation per evaluation, and is the way that
 remains where the one program does not converge.
 
-Sources: W. Short, D. J. Packey, T. Holt (1995), NREL/TP-462-5173 (annuity, pay-back, present value, internal rate);
-C. Lemaréchal, A. Nemirovskii, Y. Nesterov (1995), Mathematical Programming 69, 111 (level bundle); R. T. Rockafellar,
+Sources: W. Short, D. J. Packey, T. Holt (1995), NREL/TP-462-5173 (annuity, pay-back, present value, internal
+rate);
+C. Lemaréchal, A. Nemirovskii, Y. Nesterov (1995), Mathematical Programming 69, 111 (level bundle); R. T.
+Rockafellar,
 S. Uryasev (2000), Journal of Risk 2, 21 (CVaR).
 """
 
@@ -21,17 +25,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lujin.dispatch.chain import Array
+from lujin.dispatch.interior import StorageYearPlan, solve_year
 from lujin.dispatch.investment import Investment, Worth, annual_cost, appraise
-from lujin.dispatch.interior import StorageYear, StorageYearPlan, solve_year
-from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, PV
 from lujin.dispatch.primal_dual import solve as run
-from lujin.dispatch.storage_blocks import Growth, assemble, starting_point
-from lujin.errors import InputError, N_, Problem
+from lujin.dispatch.storage_blocks import Growth, StorageYear, assemble, starting_point
+from lujin.errors import N_, InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A year that may come: the site with what stands there already, PV output per kW built [T], its probability."""
+    """A year that may come: the site with what stands there already, PV output per kW built [T], its
+    probability."""
 
     year: StorageYear
     pv_per_kw: Array
@@ -73,10 +77,13 @@ class SizingCase:
 class SizePlan:
     """The size, its costs and its proof; amounts in CNY per year, expected over the scenarios.
 
-    size [3]: PV [kW], battery [kW], battery [kWh] to build. investment, energy, demand: annual cost of what is built,
+    size [3]: PV [kW], battery [kW], battery [kWh] to build. investment, energy, demand: annual cost of what is
+    built,
     of energy and wear less sales, of peaks. total: their sum. bound: no size costs less. worth [3]: what one more
-    unit would save in operation, so that worth less unit cost is its gain. without: annual cost if nothing is built.
-    costs [S]: annual cost of each scenario at this size; cvar: mean of the worst tail. evaluations: programs solved.
+    unit would save in operation, so that worth less unit cost is its gain. without: annual cost if nothing is
+    built.
+    costs [S]: annual cost of each scenario at this size; cvar: mean of the worst tail. evaluations: programs
+    solved.
     """
 
     size: Array
@@ -111,7 +118,7 @@ def at_size(case: SizingCase, scenario: Scenario, size: Array) -> StorageYear:
 def cvar(costs: Array, probability: Array, level: float = 0.9) -> float:
     """Mean cost of the worst 1 − level of probability.
 
-    >>> cvar(np.array([1.0, 2.0, 10.0]), np.array([0.5, 0.4, 0.1]), 0.8)
+    >>> round(cvar(np.array([1.0, 2.0, 10.0]), np.array([0.5, 0.4, 0.1]), 0.8), 9)
     6.0
     """
     order = np.argsort(-costs)
@@ -137,7 +144,7 @@ def size(case: SizingCase, tolerance: float = 1e-8, level: float = 0.9) -> SizeP
     money = made.money * made.power * made.step_h
     chosen = _snapped(outcome.point.y[-3:] * units, low, high)
     bound = outcome.bound * money + made.constant
-    _, reduced, z = made.blocks.bound(outcome.point.price, outcome.point.value)
+    _, reduced, _ = made.blocks.bound(outcome.point.price, outcome.point.value)
     worth = prices - reduced[-3:] * money / units
     plans = [solve_year(at_size(case, s, chosen)) for s in case.scenarios]
     return _report(case, chosen, plans, bound, worth / case.span_a, outcome.iterations, outcome.converged, level)
@@ -162,7 +169,9 @@ def _check(case: SizingCase) -> None:
     if not 0 <= case.least <= case.most <= 1 or not case.least <= (case.start or case.least) <= case.most:
         wrong.append(("least", N_("must not exceed start, nor start the most content")))
     if wrong:
-        raise InputError(*(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong))
+        raise InputError(
+            *(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong)
+        )
 
 
 def demand_cost(year: StorageYear, plan: StorageYearPlan) -> float:

@@ -1,7 +1,8 @@
 """A storage year as the blocks of the interior point: checked, scaled, contents counted from their least.
 
 Power is in units of the largest load, energy in that unit times the step, money so that the mean price is one.
-Contents are shifted, s′ = s − low_t with low_t = s_min, at the last step the end target: every unknown starts at 0.
+Contents are shifted, s′ = s − low_t with low_t = s_min, at the last step the end target: every unknown starts at
+0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from lujin.dispatch.primal_dual import (
     Blocks,
     Point,
 )
-from lujin.errors import InputError, N_, Problem
+from lujin.errors import N_, InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,8 @@ class StorageYear:
     month [T]: billing month of each step, 0 … M − 1, never falling.
     demand_price [M]: D_m [CNY/kW]; demand_floor_kw [M]: peak already billed, such as that to date [kW].
     charge_kw, discharge_kw: largest power at the meter's side [kW]; min_kwh, max_kwh: range of the content [kWh].
-    charge_efficiency, discharge_efficiency: η_c, η_d, in (0, 1]. standing_loss: δ, share of the content lost per hour.
+    charge_efficiency, discharge_efficiency: η_c, η_d, in (0, 1]. standing_loss: δ, share of the content lost per
+    hour.
     wear, charge_cost: cost of each kWh discharged, charged [CNY/kWh].
     start_kwh: content before the first step [kWh]; none: the year closes on itself, s_0 = s_T free.
     end_kwh: least content after the last step [kWh]; none: no more than min_kwh.
@@ -84,8 +86,10 @@ class StorageYear:
 class Growth:
     """What may be built, in the order PV [kW], battery [kW], battery [kWh]; the first two columns of a size plan.
 
-    price [3]: CNY per unit and span of the program; low, high [3]: least and most to build. profile: per program, PV
-    output per kW installed [T]. content: share of the new kWh that is the least content, the most, the start (none:
+    price [3]: CNY per unit and span of the program; low, high [3]: least and most to build. profile: per program,
+    PV
+    output per kW installed [T]. content: share of the new kWh that is the least content, the most, the start
+    (none:
     the year closes on itself) and the least at the end.
     """
 
@@ -126,17 +130,23 @@ def check(year: StorageYear) -> None:
         wrong.append(("demand_price", N_("and floors must be at least 0, one per month")))
     if (year.pv_kw < 0).any():
         wrong.append(("pv_kw", N_("must be at least 0")))
-    if not (0 < year.charge_efficiency <= 1 and 0 < year.discharge_efficiency <= 1 and 0 <= year.standing_loss < 1):
-        wrong.append(("charge_efficiency", N_("and the other shares must lie in (0, 1], the standing loss in [0, 1)")))
+    if not (
+        0 < year.charge_efficiency <= 1 and 0 < year.discharge_efficiency <= 1 and 0 <= year.standing_loss < 1
+    ):
+        wrong.append(
+            ("charge_efficiency", N_("and the other shares must lie in (0, 1], the standing loss in [0, 1)"))
+        )
     if min(year.charge_kw, year.discharge_kw, year.min_kwh) < 0 or year.max_kwh < year.min_kwh:
         wrong.append(("max_kwh", N_("must be at least min_kwh, powers and contents at least 0")))
     if not year.import_limit_kw > 0 or not year.export_limit_kw >= 0 or not year.step_h > 0:
         wrong.append(("import_limit_kw", N_("must be above 0, the export limit at least 0, the step above 0")))
-    if not wrong and np.isinf(min(year.import_limit_kw, year.export_limit_kw)):
-        if (year.sell > year.buy).any():
-            wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
+    endless = np.isinf(min(year.import_limit_kw, year.export_limit_kw))
+    if not wrong and endless and (year.sell > year.buy).any():
+        wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
     if wrong:
-        raise InputError(*(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong))
+        raise InputError(
+            *(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong)
+        )
 
 
 def _counts_up(month: NDArray[np.int64], months: int) -> bool:
@@ -144,7 +154,7 @@ def _counts_up(month: NDArray[np.int64], months: int) -> bool:
     return bool(len(month) and month[0] == 0 and month[-1] == months - 1 and ((steps == 0) | (steps == 1)).all())
 
 
-def import_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
+def import_caps(year: StorageYear, kw_built: float) -> Array:
     """Largest import that can pay, per month [kW]: the limit, or what load, charge and resale can take."""
     if np.isfinite(year.import_limit_kw):
         return np.full(len(year.demand_price), year.import_limit_kw)
@@ -152,7 +162,8 @@ def import_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
     take = np.maximum(year.load_kw, 0.0) + year.charge_kw + kw_built
     take = np.where(year.sell > year.buy, take + year.export_limit_kw, take)
     peak = np.maximum.reduceat(take, starts)
-    return np.maximum(peak, year.floor_kw) * 1.1 + 1e-3 * (1.0 + np.abs(year.load_kw).max())
+    caps: Array = np.maximum(peak, year.floor_kw) * 1.1 + 1e-3 * (1.0 + np.abs(year.load_kw).max())
+    return caps
 
 
 def export_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
@@ -191,8 +202,10 @@ def assemble(years: Sequence[StorageYear], weights: Sequence[float], growth: Gro
     least, room, content, keep = _contents(years)
     flat_cost, flat_upper = np.concatenate(cost, axis=1), np.concatenate(upper, axis=1)
     flat_upper[CONTENT] = room / energy
-    demand, floors, caps, constant = _peaks(years, weights, built, kw)
-    starts = np.concatenate([np.flatnonzero(np.diff(y.month, prepend=-1)) + o for y, o in zip(years, _offsets(years), strict=True)])
+    demand, floors, caps, constant = _peaks(years, weights, kw)
+    starts = np.concatenate(
+        [np.flatnonzero(np.diff(y.month, prepend=-1)) + o for y, o in zip(years, _offsets(years), strict=True)]
+    )
     profile = share = shift = None
     least_built = np.zeros_like(least)
     price, low, high = demand * power / (money * energy), floors / power, caps / power
@@ -225,7 +238,8 @@ def _offsets(years: Sequence[StorageYear]) -> list[int]:
 
 
 def _contents(years: Sequence[StorageYear]) -> tuple[Array, Array, Array, Array]:
-    """Least content low_t, room above it, right side −low_t + k low_{t−1} of the content row, k passed on [T − 1]."""
+    """Least content low_t, room above it, right side −low_t + k low_{t−1} of the content row, k passed on [T −
+    1]."""
     least, room, right, keep = [], [], [], []
     for year in years:
         low = np.full(year.steps, year.min_kwh)
@@ -251,13 +265,11 @@ def _built_contents(years: Sequence[StorageYear], growth: Growth) -> tuple[Array
     return flat, share_high - flat, np.concatenate(shift)
 
 
-def _peaks(
-    years: Sequence[StorageYear], weights: Sequence[float], built: Sequence[Array], kw: float
-) -> tuple[Array, Array, Array, float]:
+def _peaks(years: Sequence[StorageYear], weights: Sequence[float], kw: float) -> tuple[Array, Array, Array, float]:
     """Demand price, floor and cap of each peak; a floor at the cap is a constant cost and leaves the peak free."""
     price, low, high, constant = [], [], [], 0.0
-    for year, weight, sun in zip(years, weights, built, strict=True):
-        cap = import_caps(year, sun, kw)
+    for year, weight in zip(years, weights, strict=True):
+        cap = import_caps(year, kw)
         stuck = year.floor_kw >= cap * (1 - 1e-9)
         constant += weight * float((year.demand_price * year.floor_kw)[stuck].sum())
         price.append(weight * np.where(stuck, 0.0, year.demand_price))
@@ -272,8 +284,12 @@ def starting_point(blocks: Blocks) -> Point:
     load = np.maximum.reduceat(blocks.balance, blocks.month_start[:-1])
     width = blocks.high - blocks.low
     y = blocks.low + 0.5 * width
-    y[:months] = np.clip(1.1 * load + 0.1, blocks.low[:months] + 0.1 * width[:months], blocks.high[:months] - 0.1 * width[:months])
-    y[months:] = blocks.low[months:] + np.minimum(0.5 * width[months:], 1.0 + 3.0 * (np.arange(len(y) - months) == 2))
+    y[:months] = np.clip(
+        1.1 * load + 0.1, blocks.low[:months] + 0.1 * width[:months], blocks.high[:months] - 0.1 * width[:months]
+    )
+    y[months:] = blocks.low[months:] + np.minimum(
+        0.5 * width[months:], 1.0 + 3.0 * (np.arange(len(y) - months) == 2)
+    )
     upper = blocks.limits(y)
     fixed = blocks.limits(blocks.high) <= 0
     x = 0.5 * upper
