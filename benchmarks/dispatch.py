@@ -88,7 +88,7 @@ def main() -> None:
     programs = [formulate(day).program for day in days]
     bare, solved = timed(lambda: [solve(p.structure(), p.vectors()) for p in programs])
     apart = max(abs(a.objective / b.objective - 1) for a, b in zip(plans, solved, strict=True))
-    print(f"day-ahead, 200 × 96 steps: {taken / 200 * 1e3:.2f} ms each; bare HiGHS, cold {bare / 200 * 1e3:.2f} ms; "
+    print(f"day-ahead, 200 × 96 steps: {taken / 200 * 1e3:.2f} ms each; bare HiGHS {bare / 200 * 1e3:.2f} ms; "
           f"apart {apart:.1e}")  # fmt: skip
     year = works(0)
     program = formulate(site(year)).program
