@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,12 @@ def _scope(method: str = "GET") -> dict[str, Any]:
     return {"type": "http", "method": method, "path": "/meters"}
 
 
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: a browser test before it may have left a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def test_answers_are_worked_out_in_the_order_in_which_they_were_asked_for() -> None:
     order: list[str] = []
 
@@ -117,7 +125,7 @@ def test_answers_are_worked_out_in_the_order_in_which_they_were_asked_for() -> N
         turns = Turns(app, at_once=1, longest_s=60)
         await asyncio.gather(*(turns({**_scope(), "n": n}, nothing, nothing) for n in range(3)))  # type: ignore[arg-type]
 
-    asyncio.run(visits())
+    _run(visits())
     assert order == [f"{what} {n}" for n in range(3) for what in ("start", "end")]
 
 
@@ -133,4 +141,4 @@ def test_what_takes_long_holds_up_nobody() -> None:
         turns = Turns(app, at_once=1, longest_s=0.01)
         await asyncio.gather(*(turns({**_scope(), "long": long}, nothing, nothing) for long in (True, False)))  # type: ignore[arg-type]
 
-    asyncio.run(asyncio.wait_for(visits(), 5))
+    _run(asyncio.wait_for(visits(), 5))
