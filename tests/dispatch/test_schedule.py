@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 import pytest
@@ -234,6 +235,16 @@ def test_what_cannot_be_met_is_named_with_limit_step_and_amount() -> None:
         (Load(id="x", bus="cold", rate=1.0), "x.bus"),
         (Load(id="x", bus="steam", rate=1.0), "x.bus"),
         (Load(id="grid", bus="el", rate=1.0), "grid.id"),
+        (Supply(id="s", bus="el", demand=Demand(price=float("nan"))), "s.demand.price"),
+        (Supply(id="s", bus="el", demand=Demand(price=38.0, month=np.array([1, 1, 2, 2]))), "s.demand.month"),
+        (Converter(id="c", inputs={"el": float("nan")}, outputs={"steam": 1.0}, limit=1.0), "c.inputs.el"),
+        (
+            Storage(
+                id="b", bus="el", capacity=1.0, charge=1.0, discharge=1.0, wear_depth=((0.5, 0.2), (0.5, 0.1))
+            ),
+            "b.wear_depth",
+        ),
+        (Fleet(id="f", bus="el", least=np.full(4, 2.0), most=np.ones(4), charge=1.0), "f.least"),
     ],
 )
 def test_bad_input_is_refused_with_device_and_field(device: object, field: str) -> None:
@@ -254,3 +265,50 @@ def test_exports_without_a_limit_above_the_buying_price_are_refused() -> None:
     )  # fmt: skip
     with pytest.raises(InputError, match="grid"):
         schedule(site)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seeds)
+def test_below_zero_the_best_of_all_directions_is_found(seed: int) -> None:
+    """Every choice of direction at every step solved by itself: the least of them is the optimum."""
+    rng = np.random.default_rng(seed)
+    n, load = 5, rng.uniform(50, 100, 5)
+    buy = rng.uniform(-1.0, 0.6, n)
+    site = Site(
+        start=datetime(2025, 6, 1, tzinfo=UTC), steps=n, step_h=1.0, buses={"el": Bus("el")},
+        devices=(
+            Supply(id="grid", bus="el", buy=buy, limit=300.0),
+            Load(id="load", bus="el", rate=load),
+            Storage(id="b", bus="el", capacity=120.0, charge=80.0, discharge=80.0, charge_efficiency=0.8,
+                    discharge_efficiency=0.8, initial=60.0),
+        ),
+    )  # fmt: skip
+    # x = (g, c, d, s)
+    eye, zero = np.eye(n), np.zeros((n, n))
+    rows = np.vstack(
+        [np.hstack([eye, -eye, eye, zero]), np.hstack([zero, -0.8 * eye, eye / 0.8, eye - np.eye(n, k=-1)])]
+    )
+    right = np.concatenate([load, [60.0], np.zeros(n - 1)])
+    cost = np.concatenate([buy, np.zeros(3 * n)])
+    best = np.inf
+    for choice in product((0.0, 1.0), repeat=n):
+        bounds = [
+            *[(0, 300.0)] * n, *[(0, 80.0 * z) for z in choice], *[(0, 80.0 * (1 - z)) for z in choice],
+            *[(0, 120.0)] * (n - 1), (60.0, 120.0),
+        ]  # fmt: skip
+        found = linprog(cost, A_eq=rows, b_eq=right, bounds=bounds)
+        best = min(best, found.fun if found.success else np.inf)
+    assert schedule(site).objective == pytest.approx(best, abs=1e-5)
+
+
+def test_a_call_on_what_is_no_supply_is_refused() -> None:
+    event = Event(
+        id="vpp", supply="pv", called=np.ones(STEPS, bool), baseline=1.0, payment=1.0, penalty=1.0, most=1.0
+    )
+    with pytest.raises(InputError, match="vpp calls on pv"):
+        schedule(_park(3, events=(event,)))
+
+
+def test_a_horizon_without_a_step_is_refused() -> None:
+    with pytest.raises(InputError, match="0 steps"):
+        schedule(replace(_park(3), steps=0))

@@ -25,14 +25,14 @@ _MOVABLE_ROWS = (
     ".green_hours",
     ".back_pressure",
 )
-_KEPT_WHOLE = (".on", ".start", ".stop", ".direction")
+_KEPT_WHOLE = (".on", ".start", ".stop")
 
 
 def why_not(draft: Draft, structure: Structure, vectors: Vectors) -> list[Problem]:
     """The limits whose least total change would let a plan exist, each with its steps and greatest excess."""
     movable = np.zeros(structure.columns, dtype=bool)
     for name, block in draft.program.blocks.items():
-        movable[block.slice] = not name.endswith(_KEPT_WHOLE)
+        movable[block.slice] = not name.endswith(_KEPT_WHOLE) and ".direction_" not in name
     rows = np.zeros(structure.rows, dtype=bool)
     for name, block in draft.program.row_blocks.items():
         rows[block.slice] = name.endswith(_MOVABLE_ROWS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from lujin.dispatch.site import (
 from lujin.dispatch.solver import Solution, solve
 from lujin.errors import N_, InputError, Problem
 
-_TINY = 1e-6
+_AT_ONCE = 1e-6  # rate
 _ORDER: tuple[tuple[type, Callable[[Draft, Any], None]], ...] = (  # renewables first: an export share counts them
     (Renewable, devices.renewable),
     (Supply, devices.supply),
@@ -74,9 +74,11 @@ def schedule(site: Site, *, warm: bool = False, gap: float = 1e-6) -> Schedule:
         raise InputError(*problems)
     draft = formulate(site)
     solution = _solved(draft, warm, gap)
+    rounds = 0
     while at_once := _at_once(draft, solution.primal):
-        _forbid(draft, at_once)
+        _forbid(draft, at_once, rounds)
         solution = _solved(draft, False, gap)
+        rounds += 1
     return _told(draft, solution)
 
 
@@ -165,43 +167,48 @@ def _solved(draft: Draft, warm: bool, gap: float) -> Solution:
         raise InputError(*_why_not(draft, structure, vectors))
     if found.status == "unbounded":
         raise InputError(_endless(draft))
+    if not len(found.primal):
+        message = N_("no plan was found in the time allowed, and none was shown to be impossible")
+        raise InputError(Problem(message, {}, N_("plan fewer steps, or allow a larger gap")))
     return found
 
 
-def _at_once(draft: Draft, primal: Floats) -> list[tuple[Block, Block, NDArray[np.intp]]]:
-    """Pairs of directions that both run, and the steps where they do."""
+def _at_once(draft: Draft, primal: Floats) -> list[tuple[Block, Block, NDArray[np.int32]]]:
+    """Pairs of directions that both run, and the steps int32[·] where they do."""
     found = []
     for one, other in draft.exclusive:
-        if f"{one.name}.direction" in draft.program.blocks:
-            continue
-        steps = np.flatnonzero(np.minimum(primal[one.slice], primal[other.slice]) > _TINY)
+        steps = np.flatnonzero(np.minimum(primal[one.slice], primal[other.slice]) > _AT_ONCE)
         if len(steps):
-            found.append((one, other, steps))
+            found.append((one, other, steps.astype(np.int32)))
     return found
 
 
-def _forbid(draft: Draft, at_once: list[tuple[Block, Block, NDArray[np.intp]]]) -> None:
-    """a ≤ Ā z, b ≤ B̄ (1 − z), z ∈ {0, 1}, at every step of a pair that ran both ways at one."""
-    p, vectors = draft.program, draft.program.vectors()
-    for one, other, _ in at_once:
-        greatest = _greatest(draft)
-        high = np.minimum(vectors.upper[one.slice], greatest)
-        low = np.minimum(vectors.upper[other.slice], greatest)
-        z = p.variables(f"{one.name}.direction", one.size, 0.0, 1.0, integer=True)
-        p.constrain(f"{one.name}.one_way", one.size, -INF, 0.0, [Term(one), Term(z, -high)])
-        p.constrain(f"{other.name}.one_way", one.size, -INF, low, [Term(other), Term(z, low)])
+def _forbid(draft: Draft, at_once: list[tuple[Block, Block, NDArray[np.int32]]], number: int) -> None:
+    """a_t ≤ Ā z_t, b_t ≤ B̄ (1 − z_t), z_t ∈ {0, 1}, at the steps t where both ran."""
+    p, upper, greatest = draft.program, draft.program.vectors().upper, _greatest(draft)
+    for one, other, steps in at_once:
+        high = np.minimum(upper[one.slice][steps], greatest)
+        low = np.minimum(upper[other.slice][steps], greatest)
+        count = len(steps)
+        z = p.variables(f"{one.name}.direction_{number}", count, 0.0, 1.0, integer=True)
+        p.constrain(f"{one.name}.one_way_{number}", count, -INF, 0.0, [Term(one, columns=steps), Term(z, -high)])
+        p.constrain(f"{other.name}.one_way_{number}", count, -INF, low, [Term(other, columns=steps), Term(z, low)])
 
 
 def _greatest(draft: Draft) -> float:
-    """A rate that nothing in the site can exceed: everything that has a limit, at once."""
-    limits = [np.max(series(x.rate, draft.site.steps)) for x in draft.site.devices if isinstance(x, Load)]
+    """A rate that no useful flow exceeds: all that has a limit and all that is taken, at once and through every
+    unlimited way with its losses.
+    """
     upper = draft.program.vectors().upper
-    finite = [
-        float(np.max(upper[b.slice], initial=0.0))
-        for b in draft.program.blocks.values()
-        if np.isfinite(upper[b.slice]).all()
-    ]
-    return float(sum(limits) + sum(finite)) + 1.0
+    total, kept = 1.0, 1.0
+    for term in (term for terms in draft.into.values() for term in terms):
+        sizes = np.abs(np.atleast_1d(np.asarray(term.coefficient, np.float64)))
+        most = float(np.max(upper[term.block.slice], initial=0.0))
+        if np.isfinite(most):
+            total += float(sizes.max()) * most
+        elif (some := sizes[sizes > 0]).size:
+            kept *= min(1.0, float(some.min()))
+    return (total + sum(float(np.max(np.abs(taken))) for taken in draft.taken.values())) / kept
 
 
 def _why_not(draft: Draft, structure: Structure, vectors: Vectors) -> list[Problem]:
@@ -229,13 +236,17 @@ def _told(draft: Draft, solution: Solution) -> Schedule:
     worth = {
         name: np.maximum(-solution.reduced[block.slice], 0.0)
         for name, block in program.blocks.items()
-        if block.size == site.steps
+        if block.size == site.steps and ".direction_" not in name
     }
     return Schedule(
-        replace(site),
+        site,
         solution.objective + constant,
         solution.bound + constant,
-        {name: solution.primal[block.slice] for name, block in program.blocks.items()},
+        {
+            name: solution.primal[block.slice]
+            for name, block in program.blocks.items()
+            if ".direction_" not in name
+        },
         costs,
         carbon,
         {bus: solution.dual[program.row_blocks[f"{bus}.balance"].slice] / site.step_h for bus in site.buses},
