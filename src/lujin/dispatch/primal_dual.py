@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
-REFINEMENTS = 1
+REFINEMENTS = 2
+EXACT = 1e-12
+"""[largest load] Rows that miss by no more than this are not refined."""
 IMPORT, PV, CHARGE, DISCHARGE, CONTENT, EXPORT = range(6)
 
 
@@ -190,6 +192,10 @@ class Residuals:
     dual: Array
     shared: Array
 
+    @property
+    def rows(self) -> float:
+        return max(float(np.abs(self.balance).max()), float(np.abs(self.content).max()))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -236,7 +242,7 @@ class Newton:
         y = self._shared(pull)
         value = self.chain.solve(_minus(inner, self.border_value, y))
         price = _minus(balance, self.border_price, y) / self.total - self.coupling * value
-        for _ in range(REFINEMENTS):
+        for _ in range(1):
             miss = shared + self.against(price, value) - self.own * y
             more = self._shared(miss)
             moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
@@ -361,6 +367,19 @@ def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
     slope = blocks.columns(price, value)
     moved += newton.theta * slope
     moved[:n] += newton.pulled * room
+    for _ in range(REFINEMENTS):
+        balance, content = blocks.rows(moved)
+        balance, content = off.balance - balance, off.content - content - blocks.shifted(y)
+        if max(float(np.abs(balance).max()), float(np.abs(content).max())) <= max(EXACT, 0.1 * off.rows):
+            break
+        more, higher, further = newton.solve(balance, content, np.zeros_like(y))
+        price, value, y = price + more, value + higher, y + further
+        room = blocks.spread(y)
+        extra = blocks.columns(more, higher)
+        slope += extra
+        extra *= newton.theta
+        moved += extra
+        moved[:n] += newton.pulled * blocks.spread(further)
     x, v, zx, zv = moved, -moved, aim.x, aim.v
     v[:n] += room
     zx -= newton.hx * x
@@ -440,9 +459,8 @@ def _gap(outcome: Outcome) -> float:
 def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance: float) -> Outcome:
     objective = _dot(blocks.cost, at.x) + _dot(blocks.price, at.y)
     bound = blocks.bound(at.price, at.value)[0]
-    infeasibility = max(float(np.abs(off.balance).max()), float(np.abs(off.content).max()))
     gap = abs(objective - bound) / (1.0 + abs(objective))
-    return Outcome(at, objective, bound, infeasibility, iteration, gap <= tolerance and infeasibility <= 10 * tolerance)
+    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= 10 * tolerance)
 
 
 def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:
@@ -467,5 +485,5 @@ def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float
     primal, dual = furthest(primal_fall(newton, at, step)[0]), furthest(dual_fall(at, step))
     if not np.isfinite(primal + dual) or max(primal, dual) < 1e-8:
         return None
-    near = min(max(0.98, 1.0 - 10 * mu), 0.9999)
+    near = min(max(0.95, 1.0 - 10 * mu), 0.9999)
     return at.moved(step, min(1.0, near * primal), min(1.0, near * dual))
