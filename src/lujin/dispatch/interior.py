@@ -25,6 +25,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 
 from lujin.dispatch.chain import Array
 from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
@@ -77,8 +79,8 @@ def solve_year(year: StorageYear, tolerance: float = 1e-9, most: int = 100) -> S
     z = blocks.bound(point.price, point.value)[2]
     return StorageYearPlan(
         import_kw=x[IMPORT], export_kw=x[EXPORT], pv_used_kw=x[PV], charge_kw=x[CHARGE], discharge_kw=x[DISCHARGE],
-        content_kwh=x[CONTENT] * made.step_h + made.least, peak_kw=point.y * made.power,
-        balance_price=point.price * made.money, content_value=point.value * made.money,
+        content_kwh=x[CONTENT] * made.step_h + made.least, peak_kw=np.maximum(point.y * made.power, year.floor_kw),
+        balance_price=point.price * made.money, content_value=-point.value * made.money,
         peak_price=z[IMPORT] * made.money * made.step_h, objective=objective, bound=bound,
         gap=abs(objective - bound) / (1.0 + abs(objective)), infeasibility=outcome.infeasibility * made.power,
         iterations=outcome.iterations, status="optimal" if outcome.converged else "not_converged",

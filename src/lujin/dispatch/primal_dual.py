@@ -460,7 +460,7 @@ def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance:
     objective = _dot(blocks.cost, at.x) + _dot(blocks.price, at.y)
     bound = blocks.bound(at.price, at.value)[0]
     gap = abs(objective - bound) / (1.0 + abs(objective))
-    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= 10 * tolerance)
+    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= tolerance)
 
 
 def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:

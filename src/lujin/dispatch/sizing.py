@@ -19,11 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linprog
 
 from lujin.dispatch.chain import Array
 from lujin.dispatch.investment import Investment, Worth, annual_cost, appraise
 from lujin.dispatch.interior import StorageYear, StorageYearPlan, solve_year
-from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, PV
+
 from lujin.dispatch.primal_dual import solve as run
 from lujin.dispatch.storage_blocks import Growth, assemble, starting_point
 from lujin.errors import InputError, N_, Problem
@@ -137,7 +138,7 @@ def size(case: SizingCase, tolerance: float = 1e-8, level: float = 0.9) -> SizeP
     money = made.money * made.power * made.step_h
     chosen = _snapped(outcome.point.y[-3:] * units, low, high)
     bound = outcome.bound * money + made.constant
-    _, reduced, z = made.blocks.bound(outcome.point.price, outcome.point.value)
+    _, reduced, _ = made.blocks.bound(outcome.point.price, outcome.point.value)
     worth = prices - reduced[-3:] * money / units
     plans = [solve_year(at_size(case, s, chosen)) for s in case.scenarios]
     return _report(case, chosen, plans, bound, worth / case.span_a, outcome.iterations, outcome.converged, level)
@@ -197,3 +198,107 @@ def _report(
         cvar=cvar(costs, probability, level), evaluations=1 + len(plans) + len(nothing), iterations=iterations,
         status="optimal" if sound else "not_converged",
     )  # fmt: skip
+
+
+def bundle(case: SizingCase, tolerance: float = 1e-7, most: int = 80, level: float = 0.9) -> SizePlan:
+    """The same by a level bundle: planes under the cost of operation, each from one evaluation per scenario.
+
+    A plane holds for every size whatever the accuracy of the evaluation, as it is a Lagrangian bound. The next size
+    is the point nearest the best one on which the planes lie below a level between bound and best.
+    """
+    _check(case)
+    low = np.array([i.low for i in case.investments])
+    high = np.array([i.high for i in case.investments])
+    unit = np.maximum(high - low, 1e-9)
+    prices = case.unit_cost * case.span_a
+    here = low + 0.25 * (high - low)
+    best, chosen, bound, iterations = np.inf, here, -np.inf, 0
+    slopes, heights = np.zeros((0, 3)), np.zeros(0)
+    plans: list[StorageYearPlan] = []
+    for evaluation in range(1, most + 1):
+        found = [_plane(case, s, here) for s in case.scenarios]
+        iterations += sum(plan.iterations for plan, _, _ in found)
+        if any(plan.status != "optimal" for plan, _, _ in found) and plans:
+            here = 0.5 * (here + chosen)  # no operation there, such as content without power to hold it
+            continue
+        chance = [s.probability for s in case.scenarios]
+        total = float(prices @ here + sum(p * plan.objective for p, (plan, _, _) in zip(chance, found, strict=True)))
+        slope = prices + sum(p * slope for p, (_, slope, _) in zip(chance, found, strict=True))
+        height = sum(p * height for p, (_, _, height) in zip(chance, found, strict=True))
+        slopes, heights = np.vstack([slopes, slope * unit]), np.append(heights, height + slope @ low)
+        if total < best:
+            best, chosen, plans = total, here, [plan for plan, _, _ in found]
+        bound = _lowest(slopes, heights)
+        if best - bound <= tolerance * (1.0 + abs(best)):
+            break
+        centre = (chosen - low) / unit
+        here = low + unit * _nearest(slopes, heights, bound + 0.3 * (best - bound), centre)
+    converged = best - bound <= tolerance * (1.0 + abs(best))
+    worth = (prices - slopes[-1] / unit) / case.span_a
+    plan = _report(case, chosen, plans, bound, worth, iterations, converged, level)
+    return replace(plan, evaluations=evaluation * len(case.scenarios))
+
+
+def _plane(case: SizingCase, scenario: Scenario, here: Array) -> tuple[StorageYearPlan, Array, float]:
+    """Operation at a size, slope [3] and height at size 0 of the plane that its prices put under v [CNY/unit, CNY].
+
+    ∂v/∂K: PV −Σ profile z, power −Σ (z_c + z_d), energy −Σ room z + Σ G μ with the bound duals z.
+    """
+    plan = solve_year(at_size(case, scenario, here), 1e-9)
+    growth = Growth(np.zeros(3), here, here, (scenario.pv_per_kw,), (case.least, case.most, case.start, case.end))
+    made = assemble([scenario.year], [1.0], growth)
+    price, value = plan.balance_price / made.money, -plan.content_value / made.money
+    _, reduced, _ = made.blocks.bound(price, value)
+    units = np.array([made.power, made.power, made.power * made.step_h])
+    slope = reduced[-3:] * made.money * made.power * made.step_h / units
+    return plan, slope, plan.bound - float(slope @ here)
+
+
+def _lowest(slopes: Array, heights: Array) -> float:
+    """Least of the largest plane over the unit box."""
+    planes = len(heights)
+    cost = np.array([0.0, 0.0, 0.0, 1.0])
+    rows = np.hstack([slopes, -np.ones((planes, 1))])
+    found = linprog(cost, rows, -heights, bounds=[(0, 1)] * 3 + [(None, None)], method="highs")
+    return float(found.fun)
+
+
+def _nearest(slopes: Array, heights: Array, level: float, centre: Array) -> Array:
+    """Point of the unit box nearest ``centre`` (in the largest coordinate) where no plane rises above ``level``."""
+    planes = len(heights)
+    rows = np.vstack(
+        [
+            np.hstack([slopes, np.zeros((planes, 1))]),
+            np.hstack([np.eye(3), -np.ones((3, 1))]),
+            np.hstack([-np.eye(3), -np.ones((3, 1))]),
+        ]
+    )
+    right = np.concatenate([level - heights, centre, -centre])
+    found = linprog(np.array([0.0, 0.0, 0.0, 1.0]), rows, right, bounds=[(0, 1)] * 3 + [(0, None)], method="highs")
+    return np.clip(found.x[:3], 0.0, 1.0) if found.status == 0 else centre
+
+
+def sensitivity(
+    case: SizingCase,
+    prices: Sequence[float] = (0.9, 1.1),
+    investments: Sequence[float] = (0.9, 1.1),
+    rates: Sequence[float] = (0.06, 0.10),
+) -> dict[tuple[str, float], SizePlan]:
+    """The size if all prices of the tariff or all investments are multiplied, or at other discount rates."""
+
+    def dearer(year: StorageYear, by: float) -> StorageYear:
+        return replace(year, buy=by * year.buy, sell=by * year.sell, demand_price=by * year.demand_price)
+
+    def costlier(i: Investment, by: float) -> Investment:
+        return replace(i, price=by * i.price, replacement=by * i.renewal)
+
+    result: dict[tuple[str, float], SizePlan] = {}
+    for by in prices:
+        scenarios = tuple(replace(s, year=dearer(s.year, by)) for s in case.scenarios)
+        result["prices", by] = size(replace(case, scenarios=scenarios))
+    for by in investments:
+        pv, power, energy = (costlier(i, by) for i in case.investments)
+        result["investments", by] = size(replace(case, pv=pv, power=power, energy=energy))
+    for rate in rates:
+        result["rates", rate] = size(replace(case, rate=rate))
+    return result
