@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.dispatch.year_program import cheapest
 
 from lujin.dispatch.chain import Stretch, chain_shape, reduce_chain
 from lujin.dispatch.interior import StorageYear, StorageYearPlan, solve_year
 from lujin.errors import InputError
-from tests.dispatch.year_program import cheapest
 
 BILL = Path(__file__).parents[2] / "../shared/data/industrial_bill_storage_dervet"
 
@@ -52,7 +52,11 @@ def random_year(seed: int) -> StorageYear:
     month = np.sort(rng.integers(0, 3, steps))
     month = np.searchsorted(np.unique(month), month)
     months = int(month[-1]) + 1
-    buy = rng.choice([0.2, 0.6, 1.1], steps) if rng.random() < 0.5 else rng.uniform(rng.choice([-0.2, 0.1]), 1.2, steps)
+    buy = (
+        rng.choice([0.2, 0.6, 1.1], steps)
+        if rng.random() < 0.5
+        else rng.uniform(rng.choice([-0.2, 0.1]), 1.2, steps)
+    )
     sell = np.minimum(buy, rng.choice([0.0, 0.2, 0.5])) if rng.random() < 0.8 else np.full(steps, 0.3)
     resale = bool((sell > buy).any())
     power, energy = float(rng.choice([100.0, 500.0, 1e4])), float(rng.choice([0.0, 100.0, 1000.0, 1e5]))
@@ -110,7 +114,14 @@ EDGES: dict[str, dict[str, Any]] = {
     "no PV": {"pv_kw": np.zeros(96)},
     "zero prices": {"buy": np.zeros(96), "sell": np.zeros(96)},
     "negative prices at night": {"buy": np.where(np.arange(96) % 24 < 6, -0.3, 0.8), "sell": np.full(96, -0.3)},
-    "no battery": {"charge_kw": 0.0, "discharge_kw": 0.0, "max_kwh": 0.0, "min_kwh": 0.0, "start_kwh": 0.0, "end_kwh": 0.0},
+    "no battery": {
+        "charge_kw": 0.0,
+        "discharge_kw": 0.0,
+        "max_kwh": 0.0,
+        "min_kwh": 0.0,
+        "start_kwh": 0.0,
+        "end_kwh": 0.0,
+    },
     "battery much too large": {"charge_kw": 1e6, "discharge_kw": 1e6, "max_kwh": 1e7},
     "no export": {"export_limit_kw": 0.0},
     "flat tariff": {"buy": np.full(96, 0.6), "sell": np.full(96, 0.6)},
@@ -200,7 +211,10 @@ def spring_matrix(ground: np.ndarray, weight: np.ndarray, k: float, closing: flo
 def test_chain_is_the_inverse(nodes: int, k: float, closing: float) -> None:
     rng = np.random.default_rng(nodes)
     ground, weight = rng.random(nodes), rng.random(nodes - 1)
-    matrix, chain = spring_matrix(ground, weight, k, closing), reduce_chain(chain_shape(nodes, k), ground, weight, closing)
+    matrix, chain = (
+        spring_matrix(ground, weight, k, closing),
+        reduce_chain(chain_shape(nodes, k), ground, weight, closing),
+    )
     right = rng.standard_normal(nodes)
     np.testing.assert_allclose(chain.solve(right), np.linalg.solve(matrix, right), atol=1e-10)
     columns = np.zeros((nodes, 3))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.dispatch.year_program import cheapest, cheapest_size
 
 from lujin.dispatch.interior import StorageYear
 from lujin.dispatch.investment import Investment, annual_cost, annuity, appraise, cash_flow
 from lujin.dispatch.sizing import Scenario, SizePlan, SizingCase, at_size, bundle, cvar, sensitivity, size
 from lujin.errors import InputError
-from tests.dispatch.year_program import cheapest, cheapest_size
 
 PV = Investment(price=3000.0, lifetime_a=25, high=1500.0, fixed=30.0)
 POWER = Investment(price=400.0, lifetime_a=15, high=2000.0)
@@ -35,7 +35,9 @@ def two_weeks(seed: int = 1, step_h: float = 1.0, **changes: Any) -> StorageYear
 
 def sun(seed: int = 1, step_h: float = 1.0) -> np.ndarray:
     hour = np.arange(round(336 / step_h)) * step_h % 24
-    return np.maximum(0.0, np.sin((hour - 6) / 12 * np.pi)) * np.random.default_rng(seed).uniform(0.3, 0.9, len(hour))
+    return np.maximum(0.0, np.sin((hour - 6) / 12 * np.pi)) * np.random.default_rng(seed).uniform(
+        0.3, 0.9, len(hour)
+    )
 
 
 def a_case(year: StorageYear | None = None, **changes: Any) -> SizingCase:
@@ -55,7 +57,9 @@ def proven(plan: SizePlan) -> SizePlan:
 CASES: dict[str, SizingCase] = {
     "from nothing": a_case(),
     "beside what stands": a_case(
-        two_weeks(pv_kw=200 * sun(), charge_kw=100.0, discharge_kw=100.0, max_kwh=200.0, start_kwh=100.0, end_kwh=100.0)
+        two_weeks(
+            pv_kw=200 * sun(), charge_kw=100.0, discharge_kw=100.0, max_kwh=200.0, start_kwh=100.0, end_kwh=100.0
+        )
     ),
     "a fortnight that closes on itself": a_case(two_weeks(start_kwh=None, end_kwh=None), start=None, end=0.0),
     "too dear to build": a_case(pv=replace(PV, price=1e5), energy=replace(ENERGY, price=1e5)),

@@ -41,7 +41,14 @@ def _common(year: StorageYear, columns: int) -> tuple[Rows, Rows, Array]:
     equal.put(steps + t[1:], CONTENT * steps + t[:-1], -year.keep)
     most.put(t, IMPORT * steps + t, 1.0)
     most.put(t, 6 * steps + year.month, -1.0)
-    rates = [year.buy, -year.sell, 0 * year.buy, 0 * year.buy + year.charge_cost, 0 * year.buy + year.wear, 0 * year.buy]
+    rates = [
+        year.buy,
+        -year.sell,
+        0 * year.buy,
+        0 * year.buy + year.charge_cost,
+        0 * year.buy + year.wear,
+        0 * year.buy,
+    ]
     cost = np.concatenate([np.concatenate(rates[:5]) * year.step_h, rates[5], year.demand_price])
     return equal, most, cost
 
@@ -63,7 +70,13 @@ def cheapest(year: StorageYear) -> float | None:
     high = np.concatenate([*(full * limit for limit in limits), np.full(months, np.inf)])
     high[PV * steps : (PV + 1) * steps] = year.pv_kw
     result = linprog(
-        cost, most.matrix(1), np.zeros(steps), equal.matrix(2), start, np.stack([low, high], axis=1), method="highs"
+        cost,
+        most.matrix(1),
+        np.zeros(steps),
+        equal.matrix(2),
+        start,
+        np.stack([low, high], axis=1),
+        method="highs",
     )
     return float(result.fun) if result.status == 0 else None
 

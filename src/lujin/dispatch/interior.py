@@ -27,7 +27,6 @@ from typing import Literal
 
 import numpy as np
 
-
 from lujin.dispatch.chain import Array
 from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.primal_dual import solve as run

@@ -113,7 +113,11 @@ class Blocks:
         peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
         if self.profile is None or self.room is None:
             return peaks
-        sizes = [(self.profile * z[PV]).sum(), z[CHARGE].sum() + z[DISCHARGE].sum(), (self.room * z[CONTENT]).sum()]
+        sizes = [
+            (self.profile * z[PV]).sum(),
+            z[CHARGE].sum() + z[DISCHARGE].sum(),
+            (self.room * z[CONTENT]).sum(),
+        ]
         return np.concatenate([peaks, sizes])
 
     def gather_squared(self, z: Array) -> Array:
@@ -264,7 +268,8 @@ class Newton:
 def _against(columns: list[Stretch], vector: Array) -> Array:
     """Vᵀ r [N]."""
     return np.array(
-        [np.einsum("i,i->", c.values, vector[c.first : c.first + len(c.values)]) for c in columns], dtype=np.float64
+        [np.einsum("i,i->", c.values, vector[c.first : c.first + len(c.values)]) for c in columns],
+        dtype=np.float64,
     )
 
 

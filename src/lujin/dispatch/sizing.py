@@ -22,12 +22,11 @@ import numpy as np
 from scipy.optimize import linprog
 
 from lujin.dispatch.chain import Array
-from lujin.dispatch.investment import Investment, Worth, annual_cost, appraise
 from lujin.dispatch.interior import StorageYear, StorageYearPlan, solve_year
-
+from lujin.dispatch.investment import Investment, Worth, annual_cost, appraise
 from lujin.dispatch.primal_dual import solve as run
 from lujin.dispatch.storage_blocks import Growth, assemble, starting_point
-from lujin.errors import InputError, N_, Problem
+from lujin.errors import N_, InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +162,9 @@ def _check(case: SizingCase) -> None:
     if not 0 <= case.least <= case.most <= 1 or not case.least <= (case.start or case.least) <= case.most:
         wrong.append(("least", N_("must not exceed start, nor start the most content")))
     if wrong:
-        raise InputError(*(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong))
+        raise InputError(
+            *(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong)
+        )
 
 
 def demand_cost(year: StorageYear, plan: StorageYearPlan) -> float:
@@ -222,7 +223,9 @@ def bundle(case: SizingCase, tolerance: float = 1e-7, most: int = 80, level: flo
             here = 0.5 * (here + chosen)  # no operation there, such as content without power to hold it
             continue
         chance = [s.probability for s in case.scenarios]
-        total = float(prices @ here + sum(p * plan.objective for p, (plan, _, _) in zip(chance, found, strict=True)))
+        total = float(
+            prices @ here + sum(p * plan.objective for p, (plan, _, _) in zip(chance, found, strict=True))
+        )
         slope = prices + sum(p * slope for p, (_, slope, _) in zip(chance, found, strict=True))
         height = sum(p * height for p, (_, _, height) in zip(chance, found, strict=True))
         slopes, heights = np.vstack([slopes, slope * unit]), np.append(heights, height + slope @ low)

@@ -23,7 +23,7 @@ from lujin.dispatch.primal_dual import (
     Blocks,
     Point,
 )
-from lujin.errors import InputError, N_, Problem
+from lujin.errors import N_, InputError, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,17 +126,25 @@ def check(year: StorageYear) -> None:
         wrong.append(("demand_price", N_("and floors must be at least 0, one per month")))
     if (year.pv_kw < 0).any():
         wrong.append(("pv_kw", N_("must be at least 0")))
-    if not (0 < year.charge_efficiency <= 1 and 0 < year.discharge_efficiency <= 1 and 0 <= year.standing_loss < 1):
-        wrong.append(("charge_efficiency", N_("and the other shares must lie in (0, 1], the standing loss in [0, 1)")))
+    if not (
+        0 < year.charge_efficiency <= 1 and 0 < year.discharge_efficiency <= 1 and 0 <= year.standing_loss < 1
+    ):
+        wrong.append(
+            ("charge_efficiency", N_("and the other shares must lie in (0, 1], the standing loss in [0, 1)"))
+        )
     if min(year.charge_kw, year.discharge_kw, year.min_kwh) < 0 or year.max_kwh < year.min_kwh:
         wrong.append(("max_kwh", N_("must be at least min_kwh, powers and contents at least 0")))
     if not year.import_limit_kw > 0 or not year.export_limit_kw >= 0 or not year.step_h > 0:
         wrong.append(("import_limit_kw", N_("must be above 0, the export limit at least 0, the step above 0")))
     if not wrong and np.isinf(min(year.import_limit_kw, year.export_limit_kw)):
         if (year.sell > year.buy).any():
-            wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
+            wrong.append(
+                ("export_limit_kw", N_("must be finite where the price of export exceeds that of import"))
+            )
     if wrong:
-        raise InputError(*(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong))
+        raise InputError(
+            *(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong)
+        )
 
 
 def _counts_up(month: NDArray[np.int64], months: int) -> bool:
@@ -192,7 +200,9 @@ def assemble(years: Sequence[StorageYear], weights: Sequence[float], growth: Gro
     flat_cost, flat_upper = np.concatenate(cost, axis=1), np.concatenate(upper, axis=1)
     flat_upper[CONTENT] = room / energy
     demand, floors, caps, constant = _peaks(years, weights, built, kw)
-    starts = np.concatenate([np.flatnonzero(np.diff(y.month, prepend=-1)) + o for y, o in zip(years, _offsets(years), strict=True)])
+    starts = np.concatenate(
+        [np.flatnonzero(np.diff(y.month, prepend=-1)) + o for y, o in zip(years, _offsets(years), strict=True)]
+    )
     profile = share = shift = None
     least_built = np.zeros_like(least)
     price, low, high = demand * power / (money * energy), floors / power, caps / power
@@ -272,8 +282,12 @@ def starting_point(blocks: Blocks) -> Point:
     load = np.maximum.reduceat(blocks.balance, blocks.month_start[:-1])
     width = blocks.high - blocks.low
     y = blocks.low + 0.5 * width
-    y[:months] = np.clip(1.1 * load + 0.1, blocks.low[:months] + 0.1 * width[:months], blocks.high[:months] - 0.1 * width[:months])
-    y[months:] = blocks.low[months:] + np.minimum(0.5 * width[months:], 1.0 + 3.0 * (np.arange(len(y) - months) == 2))
+    y[:months] = np.clip(
+        1.1 * load + 0.1, blocks.low[:months] + 0.1 * width[:months], blocks.high[:months] - 0.1 * width[:months]
+    )
+    y[months:] = blocks.low[months:] + np.minimum(
+        0.5 * width[months:], 1.0 + 3.0 * (np.arange(len(y) - months) == 2)
+    )
     upper = blocks.limits(y)
     fixed = blocks.limits(blocks.high) <= 0
     x = 0.5 * upper
