@@ -27,8 +27,8 @@ from typing import Literal
 
 import numpy as np
 
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.chain import Array
-from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.primal_dual import solve as run
 from lujin.dispatch.storage_blocks import StorageYear, assemble, starting_point
 
@@ -65,7 +65,7 @@ class StorageYearPlan:
     status: Status
 
 
-def solve_year(year: StorageYear, tolerance: float = 1e-9, most: int = 100) -> StorageYearPlan:
+def solve_year(year: StorageYear, tolerance: float = 1e-8, most: int = 100) -> StorageYearPlan:
     """The cheapest plan of a year to a relative gap of ``tolerance``; look at ``status`` before you use it."""
     made = assemble([year], [1.0])
     blocks = made.blocks

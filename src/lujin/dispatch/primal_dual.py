@@ -19,141 +19,17 @@ Methods, chapters 10 and 11; J. Gondzio (1996), Computational Optimization and A
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV, Blocks
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
 REFINEMENTS = 2
 EXACT = 1e-12
 """[largest load] Rows that miss by no more than this are not refined."""
-IMPORT, PV, CHARGE, DISCHARGE, CONTENT, EXPORT = range(6)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """One linear program in units of its own; shapes: T steps, M months, N = M or M + 3 shared unknowns.
-
-    cost, upper [6, T]; balance [T] load; content [T] right side of the content row; month_start [M + 1] steps.
-    price, low, high [N]. charge, discharge: content gained per unit charged, lost per unit discharged; keep: k.
-    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the last content is the first one's predecessor.
-    profile [T], room [T], shift [T], only with capacities: W of PV and of content, and G of the energy capacity.
-    """
-
-    cost: Array
-    upper: Array
-    balance: Array
-    content: Array
-    month_start: NDArray[np.int64]
-    price: Array
-    low: Array
-    high: Array
-    charge: float
-    discharge: float
-    keep: Array
-    ratio: float
-    ring: bool = False
-    profile: Array | None = None
-    room: Array | None = None
-    shift: Array | None = None
-
-    @property
-    def months(self) -> int:
-        return len(self.month_start) - 1
-
-    @property
-    def sized(self) -> bool:
-        return self.profile is not None
-
-    def rows(self, x: Array) -> tuple[Array, Array]:
-        """A x: balance [T] and content [T]."""
-        content = x[CONTENT] - self.charge * x[CHARGE] + self.discharge * x[DISCHARGE]
-        content[1:] -= self.keep * x[CONTENT, :-1]
-        if self.ring:
-            content[0] -= self.ratio * x[CONTENT, -1]
-        return x[IMPORT] - x[EXPORT] + x[PV] + x[DISCHARGE] - x[CHARGE], content
-
-    def columns(self, price: Array, value: Array) -> Array:
-        """Aᵀ λ [6, T] of the balance price [T] and the content value [T]."""
-        result = np.empty((6, len(price)))
-        result[IMPORT] = result[PV] = price
-        np.negative(price, out=result[EXPORT])
-        np.subtract(-price, self.charge * value, out=result[CHARGE])
-        np.add(price, self.discharge * value, out=result[DISCHARGE])
-        result[CONTENT] = value
-        result[CONTENT, :-1] -= self.keep * value[1:]
-        if self.ring:
-            result[CONTENT, -1] -= self.ratio * value[0]
-        return result
-
-    @property
-    def coupled(self) -> int:
-        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the export."""
-        return 5 if self.sized else 1
-
-    def spread(self, y: Array) -> Array:
-        """W y [coupled, T]: what the shared unknowns add to each upper bound."""
-        result = np.empty((self.coupled, self.upper.shape[1]))
-        result[IMPORT] = np.repeat(y[: self.months], np.diff(self.month_start))
-        if self.profile is not None and self.room is not None:
-            np.multiply(self.profile, y[-3], out=result[PV])
-            result[CHARGE] = result[DISCHARGE] = y[-2]
-            np.multiply(self.room, y[-1], out=result[CONTENT])
-        return result
-
-    def limits(self, y: Array) -> Array:
-        """U + W y [6, T]."""
-        result = self.upper.copy()
-        result[: self.coupled] += self.spread(y)
-        return result
-
-    def gather(self, z: Array) -> Array:
-        """Wᵀ z [N]."""
-        peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
-        if self.profile is None or self.room is None:
-            return peaks
-        sizes = [
-            (self.profile * z[PV]).sum(),
-            z[CHARGE].sum() + z[DISCHARGE].sum(),
-            (self.room * z[CONTENT]).sum(),
-        ]
-        return np.concatenate([peaks, sizes])
-
-    def gather_squared(self, z: Array) -> Array:
-        """diag(Wᵀ z W) [N]: no bound depends on two shared unknowns."""
-        peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
-        if self.profile is None or self.room is None:
-            return peaks
-        sizes = [
-            (self.profile**2 * z[PV]).sum(),
-            z[CHARGE].sum() + z[DISCHARGE].sum(),
-            (self.room**2 * z[CONTENT]).sum(),
-        ]
-        return np.concatenate([peaks, sizes])
-
-    def shifted(self, y: Array) -> Array | float:
-        """G y in the content rows [T]."""
-        return 0.0 if self.shift is None else self.shift * y[-1]
-
-    def shift_price(self, value: Array) -> Array:
-        """Gᵀ λ [N]."""
-        result = np.zeros(len(self.price))
-        if self.shift is not None:
-            result[-1] = (self.shift * value).sum()
-        return result
-
-    def bound(self, price: Array, value: Array) -> tuple[float, Array, Array]:
-        """Lagrangian bound at any prices: value, reduced prices of y [N], bound duals of x [6, T].
-
-        Each unknown lies between finite bounds, so the minimum over them is closed form and no dual has to be
-        feasible: b·λ − U·z + Σ_y min(r low, r high), z = max(0, Aᵀλ − cost), r = price − Gᵀλ − Wᵀz.
-        """
-        z = np.maximum(self.columns(price, value) - self.cost, 0.0)
-        reduced = self.price - self.shift_price(value) - self.gather(z)
-        inner = np.minimum(reduced * self.low, reduced * self.high).sum()
-        fixed = (self.balance * price).sum() + (self.content * value).sum() - (self.upper * z).sum()
-        return float(fixed + inner), reduced, z
 
 
 @dataclass(frozen=True)
@@ -246,14 +122,11 @@ class Newton:
         y = self._shared(pull)
         value = self.chain.solve(_minus(inner, self.border_value, y))
         price = _minus(balance, self.border_price, y) / self.total - self.coupling * value
-        for _ in range(1):
-            miss = shared + self.against(price, value) - self.own * y
-            more = self._shared(miss)
-            moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
-            price += _minus(np.zeros_like(price), self.border_price, more) / self.total - self.coupling * moved
-            value += moved
-            y += more
-        return price, value, y
+        # Once more for the border: a peak that one step pins leaves rounding in the dual of that step
+        more = self._shared(shared + self.against(price, value) - self.own * y)
+        moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
+        price += _minus(np.zeros_like(price), self.border_price, more) / self.total - self.coupling * moved
+        return price, value + moved, y + more
 
     def _shared(self, pull: Array) -> Array:
         return np.asarray(self.scale * np.linalg.solve(self.border, self.scale * pull))
@@ -261,8 +134,8 @@ class Newton:
     def against(self, price: Array, value: Array) -> Array:
         """Vᵀ (λ, μ) [N]."""
         blocks = self.blocks
-        weighted = self.pulled * blocks.columns(price, value)[: blocks.coupled]
-        return blocks.gather(weighted) + blocks.shift_price(value)
+        columns = blocks.columns(price, value)[: blocks.coupled] if blocks.sized else price[None]
+        return blocks.gather(self.pulled * columns) + blocks.shift_price(value)
 
 
 def _against(columns: list[Stretch], vector: Array) -> Array:
@@ -328,7 +201,7 @@ def _border(
 ) -> tuple[list[Stretch], list[Stretch]]:
     """Columns of V, one per shared unknown: in the balance rows, and in the chain once the balance is eliminated."""
     starts = blocks.month_start.tolist()
-    price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in pairwise(starts)]
     if blocks.profile is None or blocks.room is None or blocks.shift is None:
         return price, [_eliminated(column, coupling) for column in price]
     value = [_eliminated(column, coupling) for column in price]

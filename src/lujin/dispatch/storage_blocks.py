@@ -12,17 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV, Blocks
 from lujin.dispatch.chain import Array
-from lujin.dispatch.primal_dual import (
-    CHARGE,
-    CONTENT,
-    DISCHARGE,
-    EXPORT,
-    IMPORT,
-    PV,
-    Blocks,
-    Point,
-)
+from lujin.dispatch.primal_dual import Point
 from lujin.errors import N_, InputError, Problem
 
 
@@ -99,7 +91,7 @@ class Growth:
 @dataclass(frozen=True, eq=False)
 class Assembly:
     """Blocks, and how to come back: power [kW] and price [CNY/kWh] of one unit, constant [CNY] left out,
-    least [T] content [kWh] and per kWh built, billed floor where the peak is not free."""
+    least [T] content [kWh] and per kWh built."""
 
     blocks: Blocks
     power: float
@@ -136,11 +128,9 @@ def check(year: StorageYear) -> None:
         wrong.append(("max_kwh", N_("must be at least min_kwh, powers and contents at least 0")))
     if not year.import_limit_kw > 0 or not year.export_limit_kw >= 0 or not year.step_h > 0:
         wrong.append(("import_limit_kw", N_("must be above 0, the export limit at least 0, the step above 0")))
-    if not wrong and np.isinf(min(year.import_limit_kw, year.export_limit_kw)):
-        if (year.sell > year.buy).any():
-            wrong.append(
-                ("export_limit_kw", N_("must be finite where the price of export exceeds that of import"))
-            )
+    free = np.isinf(min(year.import_limit_kw, year.export_limit_kw))
+    if not wrong and free and (year.sell > year.buy).any():
+        wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
     if wrong:
         raise InputError(
             *(Problem(message, remedy=N_("correct the input"), field=name) for name, message in wrong)
@@ -152,7 +142,7 @@ def _counts_up(month: NDArray[np.int64], months: int) -> bool:
     return bool(len(month) and month[0] == 0 and month[-1] == months - 1 and ((steps == 0) | (steps == 1)).all())
 
 
-def import_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
+def import_caps(year: StorageYear, kw_built: float) -> Array:
     """Largest import that can pay, per month [kW]: the limit, or what load, charge and resale can take."""
     if np.isfinite(year.import_limit_kw):
         return np.full(len(year.demand_price), year.import_limit_kw)
@@ -199,7 +189,7 @@ def assemble(years: Sequence[StorageYear], weights: Sequence[float], growth: Gro
     least, room, content, keep = _contents(years)
     flat_cost, flat_upper = np.concatenate(cost, axis=1), np.concatenate(upper, axis=1)
     flat_upper[CONTENT] = room / energy
-    demand, floors, caps, constant = _peaks(years, weights, built, kw)
+    demand, floors, caps, constant = _peaks(years, weights, kw)
     starts = np.concatenate(
         [np.flatnonzero(np.diff(y.month, prepend=-1)) + o for y, o in zip(years, _offsets(years), strict=True)]
     )
@@ -261,13 +251,11 @@ def _built_contents(years: Sequence[StorageYear], growth: Growth) -> tuple[Array
     return flat, share_high - flat, np.concatenate(shift)
 
 
-def _peaks(
-    years: Sequence[StorageYear], weights: Sequence[float], built: Sequence[Array], kw: float
-) -> tuple[Array, Array, Array, float]:
+def _peaks(years: Sequence[StorageYear], weights: Sequence[float], kw: float) -> tuple[Array, Array, Array, float]:
     """Demand price, floor and cap of each peak; a floor at the cap is a constant cost and leaves the peak free."""
     price, low, high, constant = [], [], [], 0.0
-    for year, weight, sun in zip(years, weights, built, strict=True):
-        cap = import_caps(year, sun, kw)
+    for year, weight in zip(years, weights, strict=True):
+        cap = import_caps(year, kw)
         stuck = year.floor_kw >= cap * (1 - 1e-9)
         constant += weight * float((year.demand_price * year.floor_kw)[stuck].sum())
         price.append(weight * np.where(stuck, 0.0, year.demand_price))
