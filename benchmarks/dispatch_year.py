@@ -1,4 +1,4 @@
-"""A year of quarter hours behind one meter, and its sizing, against bare HiGHS on the same numbers in the same run.
+"""A year of quarter hours behind one meter, and its sizing, against bare HiGHS in the same run.
 
     python benchmarks/dispatch_year.py [--small] [--no-sizing]
 

@@ -1,4 +1,4 @@
-"""The structured interior point against HiGHS, against its own optimality conditions, and against a published bill."""
+"""The structured interior point against HiGHS, its own optimality conditions, and a published bill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def a_year(steps: int = 96, seed: int = 1, **changes: Any) -> StorageYear:
 
 
 def random_year(seed: int) -> StorageYear:
-    """Anything that a site may be: without PV, without load, at negative prices, with floors, limits and losses."""
+    """Anything that a site may be: without PV, at negative prices, with floors, limits and losses."""
     rng = np.random.default_rng(seed)
     steps = int(rng.choice([1, 2, 5, 24, 97, 150]))
     month = np.sort(rng.integers(0, 3, steps))
@@ -64,12 +64,15 @@ def random_year(seed: int) -> StorageYear:
     start = None if rng.random() < 0.3 else float(rng.uniform(least, energy))
     return StorageYear(
         step_h=float(rng.choice([0.25, 1.0])), load_kw=rng.uniform(rng.choice([-200, 0]), 1000, steps), buy=buy,
-        sell=sell, pv_kw=rng.uniform(0, 800, steps) * (rng.random(steps) < 0.5), month=month,
-        demand_price=rng.choice([0.0, 5.0, 38.0], months), charge_kw=power, discharge_kw=power * rng.choice([0.5, 1.0]),
-        max_kwh=energy, min_kwh=least, charge_efficiency=float(rng.choice([1.0, 0.95, 0.8])),
+        sell=sell,
+        pv_kw=rng.uniform(0, 800, steps) * (rng.random(steps) < 0.5), month=month,
+        demand_price=rng.choice([0.0, 5.0, 38.0], months), charge_kw=power,
+        discharge_kw=power * float(rng.choice([0.5, 1.0])), max_kwh=energy, min_kwh=least,
+        charge_efficiency=float(rng.choice([1.0, 0.95, 0.8])),
         discharge_efficiency=float(rng.choice([1.0, 0.9])), standing_loss=float(rng.choice([0.0, 1e-4])),
-        wear=float(rng.choice([0.0, 0.02])), start_kwh=start, end_kwh=least, export_limit_kw=300.0 if resale else np.inf,
-        demand_floor_kw=rng.choice([0.0, 500.0, 900.0], months), import_limit_kw=float(rng.choice([np.inf, 2500.0])),
+        wear=float(rng.choice([0.0, 0.02])), start_kwh=start, end_kwh=least,
+        export_limit_kw=300.0 if resale else np.inf, demand_floor_kw=rng.choice([0.0, 500.0, 900.0], months),
+        import_limit_kw=float(rng.choice([np.inf, 2500.0])),
     )  # fmt: skip
 
 
@@ -94,14 +97,15 @@ def misses(year: StorageYear, plan: StorageYearPlan) -> float:
         np.abs(flows - year.load_kw), np.abs(plan.content_kwh - year.keep * before - gain * year.step_h),
         plan.import_kw - plan.peak_kw[year.month], year.floor_kw - plan.peak_kw, plan.pv_used_kw - year.pv_kw,
         plan.charge_kw - year.charge_kw, plan.discharge_kw - year.discharge_kw, plan.content_kwh - year.max_kwh,
-        year.min_kwh - plan.content_kwh, plan.export_kw - year.export_limit_kw, plan.import_kw - year.import_limit_kw,
-        -plan.import_kw, -plan.export_kw, -plan.pv_used_kw, -plan.charge_kw, -plan.discharge_kw,
+        year.min_kwh - plan.content_kwh, plan.export_kw - year.export_limit_kw, plan.import_kw -
+        year.import_limit_kw, -plan.import_kw, -plan.export_kw, -plan.pv_used_kw, -plan.charge_kw,
+        -plan.discharge_kw,
     ]  # fmt: skip
     return max(float(o.max()) for o in over)
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=60, derandomize=True, deadline=None, database=None)
+@settings(max_examples=40, derandomize=True, deadline=None, database=None)
 def test_any_year_costs_what_highs_says_or_is_left_to_it(seed: int) -> None:
     year = random_year(seed)
     if cheapest(year) is None:
@@ -224,7 +228,7 @@ def test_chain_is_the_inverse(nodes: int, k: float, closing: float) -> None:
 
 
 def test_chain_keeps_a_ground_that_rounding_would_lose() -> None:
-    """Weights of 1e20 on grounds of 1e-3: a matrix of doubles holds the weights alone; the answer is Σ r/Σ ground."""
+    """Weights of 1e20, grounds of 1e-3: a matrix of doubles holds the weights alone; x = Σ r/Σ ground."""
     nodes = 1000
     chain = reduce_chain(chain_shape(nodes, 1.0), np.full(nodes, 1e-3), np.full(nodes - 1, 1e20))
     np.testing.assert_allclose(chain.solve(np.ones(nodes)), 1e3, rtol=1e-12)

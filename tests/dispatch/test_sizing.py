@@ -25,7 +25,8 @@ def two_weeks(seed: int = 1, step_h: float = 1.0, **changes: Any) -> StorageYear
     hour = np.arange(steps) * step_h % 24
     load = 1000 * (1 + 0.4 * np.sin((hour - 8) / 12 * np.pi)) * rng.uniform(0.9, 1.1, steps)
     values: dict[str, Any] = {
-        "step_h": step_h, "load_kw": load, "buy": np.where(hour < 8, 0.25, np.where((hour > 9) & (hour < 19), 1.1, 0.65)),
+        "step_h": step_h, "load_kw": load,
+        "buy": np.where(hour < 8, 0.25, np.where((hour > 9) & (hour < 19), 1.1, 0.65)),
         "sell": np.full(steps, 0.2), "pv_kw": np.zeros(steps), "month": np.zeros(steps, np.int64),
         "demand_price": np.array([19.0]), "charge_kw": 0.0, "discharge_kw": 0.0, "max_kwh": 0.0, "start_kwh": 0.0,
         "end_kwh": 0.0, "wear": 0.02, "standing_loss": 1e-4,

@@ -1,4 +1,4 @@
-"""The storage year, and its sizing, written as one plain linear program for HiGHS: the other opinion in the tests."""
+"""The storage year, and its sizing, as one plain linear program for HiGHS: the other opinion in the tests."""
 
 from __future__ import annotations
 

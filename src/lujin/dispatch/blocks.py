@@ -18,8 +18,9 @@ class Blocks:
 
     cost, upper [6, T]; balance [T] load; content [T] right side of the content row; month_start [M + 1] steps.
     price, low, high [N]. charge, discharge: content gained per unit charged, lost per unit discharged; keep: k.
-    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the last content is the first one's predecessor.
-    profile [T], room [T], shift [T], only with capacities: W of PV and of content, and G of the energy capacity.
+    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the
+    last content is the first one's predecessor. profile [T], room [T], shift [T], only with capacities: W of PV
+    and of content, and G of the energy capacity.
     """
 
     cost: Array
@@ -70,7 +71,7 @@ class Blocks:
 
     @property
     def coupled(self) -> int:
-        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the export."""
+        """Number of first rows whose upper bounds may depend on y: the import, or all but the export."""
         return 5 if self.sized else 1
 
     def spread(self, y: Array) -> Array:

@@ -10,7 +10,8 @@ ground and weight lie apart (10²⁰ near the end of an interior-point run). A C
 weight + ground first and lose the ground. Every second node is eliminated at once: log₂ T vector operations.
 
 Sources: W. K. Grassmann, M. I. Taksar, D. P. Heyman (1985), Operations Research 33, 1107 (elimination without
-subtraction); R. W. Hockney (1965), Journal of the ACM 12, 95 (cyclic reduction); A. E. Kennelly (1899) (star to mesh).
+subtraction); R. W. Hockney (1965), Journal of the ACM 12, 95 (cyclic reduction); A. E. Kennelly (1899) (star to
+mesh).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Level:
-    """One halving: of the eliminated nodes [m] the inverse pivots and the pulls on the neighbours left and right."""
+    """One halving: inverse pivots of the eliminated nodes [m], their pulls on the neighbours left and right."""
 
     nodes: int
     inverse: Array
@@ -124,7 +125,7 @@ class Reduced:
         return x[: self.shape.nodes]
 
     def gram(self, columns: list[Stretch]) -> Array:
-        """Vᵀ S⁻¹ V [N, N] of N columns; Σ over levels of yᵀ D⁻¹ y with L y = V, so no column is solved backward."""
+        """Vᵀ S⁻¹ V [N, N] of N columns: Σ over levels of yᵀ D⁻¹ y with L y = V; none is solved backward."""
         total = np.zeros((len(columns), len(columns)))
         depth = 0
         while depth < len(self.levels) and self.levels[depth].nodes > WHOLE:

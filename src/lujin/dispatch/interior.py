@@ -1,13 +1,13 @@
-"""The cheapest year of one battery behind one meter: time-of-use energy, monthly demand charge, PV that may be curtailed.
+"""The cheapest year of one battery behind one meter: time-of-use energy, demand charge, PV.
 
     min Σ_t Δ [buy_t g_t − sell_t e_t + wear d_t + charge_cost c_t] + Σ_m D_m P_m
     g − e + q + d − c = load,  0 ≤ q ≤ pv,  0 ≤ g ≤ import limit,  0 ≤ e ≤ export limit
     s_t = (1 − δ)^Δ s_{t−1} + η_c c Δ − d Δ/η_d,  s_min ≤ s ≤ s_max,  0 ≤ c ≤ C,  0 ≤ d ≤ D
     P_m ≥ g_t for t in month m,  P_m ≥ floor_m
 
-An own interior point (``lujin.dispatch.primal_dual``) on the chain that the year is: some thirty iterations of vector
-operations in place of some ten thousands of pivots. The result carries a bound that anyone can work out again from
-its prices. Where it does not converge it says so, and the caller takes the general solver.
+An own interior point (``lujin.dispatch.primal_dual``) on the chain that the year is: some thirty iterations of
+vector operations in place of some ten thousands of pivots. The result carries a bound that anyone can work out
+again from its prices. Where it does not converge it says so, and the caller takes the general solver.
 
 >>> import numpy as np
 >>> year = StorageYear(
@@ -32,6 +32,8 @@ from lujin.dispatch.chain import Array
 from lujin.dispatch.primal_dual import solve as run
 from lujin.dispatch.storage_blocks import StorageYear, assemble, starting_point
 
+__all__ = ["StorageYear", "StorageYearPlan", "solve_year"]
+
 Status = Literal["optimal", "not_converged"]
 
 
@@ -40,9 +42,9 @@ class StorageYearPlan:
     """The plan with its proof.
 
     import_kw … discharge_kw [T] [kW], content_kwh [T] at the end of each step [kWh], peak_kw [M] [kW].
-    balance_price [T]: what one more kWh of load costs [CNY/kWh]. content_value [T]: what one more kWh in the storage
-    at the end of the step saves [CNY/kWh]. peak_price [T]: share of D_m that the step bears; sums to D_m or less in
-    each month [CNY/kW].
+    balance_price [T]: what one more kWh of load costs [CNY/kWh]. content_value [T]: what one more kWh in the
+    storage at the end of the step saves [CNY/kWh]. peak_price [T]: share of D_m that the step bears; sums to
+    D_m or less in each month [CNY/kW].
     objective, bound [CNY]: cost of the plan; no plan costs less than ``bound``. gap: their relative difference.
     infeasibility: largest miss of a balance or content row [kW]. status: "optimal" where both are below tolerance.
     """

@@ -1,15 +1,17 @@
 """Mehrotra's predictor-corrector method for one storage behind one meter, each step reduced to one row.
 
-Unknowns of step t, all between 0 and an upper bound: import g, export e, PV used q, charge c, discharge d and content
-s above its least. Shared unknowns y: the billed peak P_m of each month and, where equipment is to be sized, its
-capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ profile_t K) or in the content row:
+Unknowns of step t, all between 0 and an upper bound: import g, export e, PV used q, charge c, discharge d and
+content s above its least. Shared unknowns y: the billed peak P_m of each month and, where equipment is to be
+sized, its capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ profile_t K) or in the
+content row:
 
     min Σ cost·x + price·y   s.t.   A x + G y = b,   0 ≤ x ≤ U + W y,   low ≤ y ≤ high
     balance   g − e + q + d − c = load
     content   s_t − k s_{t−1} − η_c c + d/η_d + G_t y = b_t
 
-A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated by hand,
-what is left of S is a chain (``lujin.dispatch.chain``), and V, with one column per shared unknown, is the border.
+A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated
+by hand, what is left of S is a chain (``lujin.dispatch.chain``), and V, with one column per shared unknown, is
+the border.
 Sums of positive terms replace each difference: x y/(x + y) for x − x²/(x + y).
 
 Sources: S. Mehrotra (1992), SIAM Journal on Optimization 2, 575; S. J. Wright (1997), Primal-Dual Interior-Point
@@ -28,8 +30,8 @@ from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
 REFINEMENTS = 2
-EXACT = 1e-12
-"""[largest load] Rows that miss by no more than this are not refined."""
+FEASIBLE, EXACT = 1e-10, 1e-12
+"""[largest load] By how much the rows of a plan may miss; by how much those of a step, before it is refined."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ class Newton:
     """One factorisation of the Newton matrix and what is needed to use it for several right sides.
 
     inverse_x, inverse_v [6, T]: 1/x, 1/v, 0 where an unknown is fixed. theta, hx, hv [6, T]: 1/(hx + hv), zx/x,
-    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of the balance, Σ θ. coupling [T]: χ/total
-    with χ = Σ η θ. border_price, border_value: the columns of V in the balance and, eliminated, in the chain.
+    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of
+    the balance, Σ θ. coupling [T]: χ/total with χ = Σ η θ. border_price, border_value: the columns of V in the
+    balance and, eliminated, in the chain.
     """
 
     blocks: Blocks
@@ -199,7 +202,7 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
 def _border(
     blocks: Blocks, theta: Array, pulled: Array, total: Array, coupling: Array
 ) -> tuple[list[Stretch], list[Stretch]]:
-    """Columns of V, one per shared unknown: in the balance rows, and in the chain once the balance is eliminated."""
+    """Columns of V, one per shared unknown: in the balance rows, and in the chain."""
     starts = blocks.month_start.tolist()
     price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in pairwise(starts)]
     if blocks.profile is None or blocks.room is None or blocks.shift is None:
@@ -262,7 +265,7 @@ def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
     v[:n] += room
     zx -= newton.hx * x
     zv -= newton.hv * v
-    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from it
+    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity
     slope -= off.dual
     np.subtract(zv, slope, out=zx, where=newton.nearer_x)
     np.add(zx, slope, out=zv, where=newton.nearer_v)
@@ -280,7 +283,7 @@ def residuals(blocks: Blocks, at: Point, free: Array) -> Residuals:
 
 
 def furthest(fall: float) -> float:
-    """Step to the border where the fastest falling part loses ``fall`` times itself per unit of step; at most 1e10."""
+    """Step to the border, if the fastest falling part loses ``fall`` times itself per step; at most 1e10."""
     return 1.0 / max(fall, 1e-10)
 
 
@@ -308,7 +311,7 @@ def complementarity(at: Point) -> float:
 
 
 def solve(blocks: Blocks, start: Point, tolerance: float = 1e-10, most: int = 100) -> Outcome:
-    """Run until objective and Lagrangian bound agree to ``tolerance`` (relative) and the rows hold to it."""
+    """Run until objective and Lagrangian bound agree to ``tolerance`` (relative) and the rows hold."""
     shape = chain_shape(blocks.cost.shape[1], blocks.ratio)
     free = (blocks.limits(blocks.high) > 0).astype(np.float64)
     at = start
@@ -338,7 +341,7 @@ def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance:
     objective = _dot(blocks.cost, at.x) + _dot(blocks.price, at.y)
     bound = blocks.bound(at.price, at.value)[0]
     gap = abs(objective - bound) / (1.0 + abs(objective))
-    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= tolerance)
+    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= FEASIBLE)
 
 
 def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:
