@@ -54,8 +54,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Level:
-    """One halving: of the eliminated nodes [m] the inverse pivots and the pulls on the neighbours left and
-    right."""
+    """One halving: inverse pivots of the eliminated nodes [m], their pulls on the neighbours left and right."""
 
     nodes: int
     inverse: Array
@@ -126,8 +125,7 @@ class Reduced:
         return x[: self.shape.nodes]
 
     def gram(self, columns: list[Stretch]) -> Array:
-        """Vᵀ S⁻¹ V [N, N] of N columns; Σ over levels of yᵀ D⁻¹ y with L y = V, so no column is solved
-        backward."""
+        """Vᵀ S⁻¹ V [N, N] of N columns: Σ over levels of yᵀ D⁻¹ y with L y = V; none is solved backward."""
         total = np.zeros((len(columns), len(columns)))
         depth = 0
         while depth < len(self.levels) and self.levels[depth].nodes > WHOLE:

@@ -1,5 +1,4 @@
-"""The cheapest year of one battery behind one meter: time-of-use energy, monthly demand charge, PV that may be
-curtailed.
+"""The cheapest year of one battery behind one meter: time-of-use energy, demand charge, PV.
 
     min Σ_t Δ [buy_t g_t − sell_t e_t + wear d_t + charge_cost c_t] + Σ_m D_m P_m
     g − e + q + d − c = load,  0 ≤ q ≤ pv,  0 ≤ g ≤ import limit,  0 ≤ e ≤ export limit
@@ -7,9 +6,8 @@ curtailed.
     P_m ≥ g_t for t in month m,  P_m ≥ floor_m
 
 An own interior point (``lujin.dispatch.primal_dual``) on the chain that the year is: some thirty iterations of
-vector
-operations in place of some ten thousands of pivots. The result carries a bound that anyone can work out again from
-its prices. Where it does not converge it says so, and the caller takes the general solver.
+vector operations in place of some ten thousands of pivots. The result carries a bound that anyone can work out
+again from its prices. Where it does not converge it says so, and the caller takes the general solver.
 
 >>> import numpy as np
 >>> year = StorageYear(
@@ -27,10 +25,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.chain import Array
-from lujin.dispatch.primal_dual import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV
 from lujin.dispatch.primal_dual import solve as run
 from lujin.dispatch.storage_blocks import StorageYear, assemble, starting_point
+
+__all__ = ["StorageYear", "StorageYearPlan", "solve_year"]
 
 Status = Literal["optimal", "not_converged"]
 
@@ -41,10 +43,8 @@ class StorageYearPlan:
 
     import_kw … discharge_kw [T] [kW], content_kwh [T] at the end of each step [kWh], peak_kw [M] [kW].
     balance_price [T]: what one more kWh of load costs [CNY/kWh]. content_value [T]: what one more kWh in the
-    storage
-    at the end of the step saves [CNY/kWh]. peak_price [T]: share of D_m that the step bears; sums to D_m or less
-    in
-    each month [CNY/kW].
+    storage at the end of the step saves [CNY/kWh]. peak_price [T]: share of D_m that the step bears; sums to
+    D_m or less in each month [CNY/kW].
     objective, bound [CNY]: cost of the plan; no plan costs less than ``bound``. gap: their relative difference.
     infeasibility: largest miss of a balance or content row [kW]. status: "optimal" where both are below tolerance.
     """
@@ -67,7 +67,7 @@ class StorageYearPlan:
     status: Status
 
 
-def solve_year(year: StorageYear, tolerance: float = 1e-9, most: int = 100) -> StorageYearPlan:
+def solve_year(year: StorageYear, tolerance: float = 1e-8, most: int = 100) -> StorageYearPlan:
     """The cheapest plan of a year to a relative gap of ``tolerance``; look at ``status`` before you use it."""
     made = assemble([year], [1.0])
     blocks = made.blocks
@@ -80,8 +80,8 @@ def solve_year(year: StorageYear, tolerance: float = 1e-9, most: int = 100) -> S
     z = blocks.bound(point.price, point.value)[2]
     return StorageYearPlan(
         import_kw=x[IMPORT], export_kw=x[EXPORT], pv_used_kw=x[PV], charge_kw=x[CHARGE], discharge_kw=x[DISCHARGE],
-        content_kwh=x[CONTENT] * made.step_h + made.least, peak_kw=point.y * made.power,
-        balance_price=point.price * made.money, content_value=point.value * made.money,
+        content_kwh=x[CONTENT] * made.step_h + made.least, peak_kw=np.maximum(point.y * made.power, year.floor_kw),
+        balance_price=point.price * made.money, content_value=-point.value * made.money,
         peak_price=z[IMPORT] * made.money * made.step_h, objective=objective, bound=bound,
         gap=abs(objective - bound) / (1.0 + abs(objective)), infeasibility=outcome.infeasibility * made.power,
         iterations=outcome.iterations, status="optimal" if outcome.converged else "not_converged",

@@ -48,7 +48,7 @@ def annuity(rate: float, years: float) -> float:
     """
     if rate == 0.0:
         return 1.0 / years
-    return rate / -math.expm1(-years * math.log1p(rate))
+    return -rate / math.expm1(-years * math.log1p(rate))
 
 
 def renewals(investment: Investment, horizon_a: float) -> list[float]:
@@ -69,17 +69,16 @@ def rest_value(investment: Investment, horizon_a: float) -> float:
 
 
 def annual_cost(investment: Investment, rate: float, horizon_a: float) -> float:
-    """Annual cost of a unit [CNY/unit·a]: annuity of purchase, replacements and rest value, and fixed running
-    cost.
+    """Annual cost of a unit [CNY/unit·a]: annuity of purchase, replacements and rest value, plus fixed cost.
 
         annuity(r, n) · (price + Σ_j renewal (1 + r)^−t_j − rest (1 + r)^−n) + fixed
 
     >>> round(annual_cost(Investment(price=1000.0, lifetime_a=10, high=1.0, fixed=5.0), 0.08, 20), 4)
     154.0295
     """
-    present = investment.price - rest_value(investment, horizon_a) * (1 + rate) ** -horizon_a
-    present += sum(investment.renewal * (1 + rate) ** -t for t in renewals(investment, horizon_a))
-    return float(annuity(rate, horizon_a) * present + investment.fixed)
+    present = investment.price - rest_value(investment, horizon_a) * math.pow(1 + rate, -horizon_a)
+    present += sum(investment.renewal * math.pow(1 + rate, -t) for t in renewals(investment, horizon_a))
+    return annuity(rate, horizon_a) * present + investment.fixed
 
 
 @dataclass(frozen=True)

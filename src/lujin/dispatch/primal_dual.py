@@ -1,17 +1,17 @@
 """Mehrotra's predictor-corrector method for one storage behind one meter, each step reduced to one row.
 
 Unknowns of step t, all between 0 and an upper bound: import g, export e, PV used q, charge c, discharge d and
-content
-s above its least. Shared unknowns y: the billed peak P_m of each month and, where equipment is to be sized, its
-capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ profile_t K) or in the content row:
+content s above its least. Shared unknowns y: the billed peak P_m of each month and, where equipment is to be
+sized, its capacities K. A shared unknown enters as an upper bound (g_t ≤ P_m, q_t ≤ profile_t K) or in the
+content row:
 
     min Σ cost·x + price·y   s.t.   A x + G y = b,   0 ≤ x ≤ U + W y,   low ≤ y ≤ high
     balance   g − e + q + d − c = load
     content   s_t − k s_{t−1} − η_c c + d/η_d + G_t y = b_t
 
-A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated by
-hand,
-what is left of S is a chain (``lujin.dispatch.chain``), and V, with one column per shared unknown, is the border.
+A Newton step is   S Δλ + V Δy = r,   −Vᵀ Δλ + H Δy = τ   with S = A Θ Aᵀ. The balance of a step is eliminated
+by hand, what is left of S is a chain (``lujin.dispatch.chain``), and V, with one column per shared unknown, is
+the border.
 Sums of positive terms replace each difference: x y/(x + y) for x − x²/(x + y).
 
 Sources: S. Mehrotra (1992), SIAM Journal on Optimization 2, 575; S. J. Wright (1997), Primal-Dual Interior-Point
@@ -26,137 +26,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV, Blocks
 from lujin.dispatch.chain import Array, Reduced, Shape, Stretch, chain_shape, reduce_chain
 
-REFINEMENTS = 1
-IMPORT, PV, CHARGE, DISCHARGE, CONTENT, EXPORT = range(6)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """One linear program in units of its own; shapes: T steps, M months, N = M or M + 3 shared unknowns.
-
-    cost, upper [6, T]; balance [T] load; content [T] right side of the content row; month_start [M + 1] steps.
-    price, low, high [N]. charge, discharge: content gained per unit charged, lost per unit discharged; keep: k.
-    keep [T − 1]: k of the content passed from step t to t + 1, 0 where a new start begins. ratio: k. ring: the
-    last content is the first one's predecessor.
-    profile [T], room [T], shift [T], only with capacities: W of PV and of content, and G of the energy capacity.
-    """
-
-    cost: Array
-    upper: Array
-    balance: Array
-    content: Array
-    month_start: NDArray[np.int64]
-    price: Array
-    low: Array
-    high: Array
-    charge: float
-    discharge: float
-    keep: Array
-    ratio: float
-    ring: bool = False
-    profile: Array | None = None
-    room: Array | None = None
-    shift: Array | None = None
-
-    @property
-    def months(self) -> int:
-        return len(self.month_start) - 1
-
-    @property
-    def sized(self) -> bool:
-        return self.profile is not None
-
-    def rows(self, x: Array) -> tuple[Array, Array]:
-        """A x: balance [T] and content [T]."""
-        content = x[CONTENT] - self.charge * x[CHARGE] + self.discharge * x[DISCHARGE]
-        content[1:] -= self.keep * x[CONTENT, :-1]
-        if self.ring:
-            content[0] -= self.ratio * x[CONTENT, -1]
-        return x[IMPORT] - x[EXPORT] + x[PV] + x[DISCHARGE] - x[CHARGE], content
-
-    def columns(self, price: Array, value: Array) -> Array:
-        """Aᵀ λ [6, T] of the balance price [T] and the content value [T]."""
-        result = np.empty((6, len(price)))
-        result[IMPORT] = result[PV] = price
-        np.negative(price, out=result[EXPORT])
-        np.subtract(-price, self.charge * value, out=result[CHARGE])
-        np.add(price, self.discharge * value, out=result[DISCHARGE])
-        result[CONTENT] = value
-        result[CONTENT, :-1] -= self.keep * value[1:]
-        if self.ring:
-            result[CONTENT, -1] -= self.ratio * value[0]
-        return result
-
-    @property
-    def coupled(self) -> int:
-        """The first rows of the unknowns, whose upper bounds may depend on y: the import, or all but the
-        export."""
-        return 5 if self.sized else 1
-
-    def spread(self, y: Array) -> Array:
-        """W y [coupled, T]: what the shared unknowns add to each upper bound."""
-        result = np.empty((self.coupled, self.upper.shape[1]))
-        result[IMPORT] = np.repeat(y[: self.months], np.diff(self.month_start))
-        if self.profile is not None and self.room is not None:
-            np.multiply(self.profile, y[-3], out=result[PV])
-            result[CHARGE] = result[DISCHARGE] = y[-2]
-            np.multiply(self.room, y[-1], out=result[CONTENT])
-        return result
-
-    def limits(self, y: Array) -> Array:
-        """U + W y [6, T]."""
-        result = self.upper.copy()
-        result[: self.coupled] += self.spread(y)
-        return result
-
-    def gather(self, z: Array) -> Array:
-        """Wᵀ z [N]."""
-        peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
-        if self.profile is None or self.room is None:
-            return peaks
-        sizes = [
-            (self.profile * z[PV]).sum(),
-            z[CHARGE].sum() + z[DISCHARGE].sum(),
-            (self.room * z[CONTENT]).sum(),
-        ]
-        return np.concatenate([peaks, sizes])
-
-    def gather_squared(self, z: Array) -> Array:
-        """diag(Wᵀ z W) [N]: no bound depends on two shared unknowns."""
-        peaks = np.add.reduceat(z[IMPORT], self.month_start[:-1])
-        if self.profile is None or self.room is None:
-            return peaks
-        sizes = [
-            (self.profile**2 * z[PV]).sum(),
-            z[CHARGE].sum() + z[DISCHARGE].sum(),
-            (self.room**2 * z[CONTENT]).sum(),
-        ]
-        return np.concatenate([peaks, sizes])
-
-    def shifted(self, y: Array) -> Array | float:
-        """G y in the content rows [T]."""
-        return 0.0 if self.shift is None else self.shift * y[-1]
-
-    def shift_price(self, value: Array) -> Array:
-        """Gᵀ λ [N]."""
-        result = np.zeros(len(self.price))
-        if self.shift is not None:
-            result[-1] = (self.shift * value).sum()
-        return result
-
-    def bound(self, price: Array, value: Array) -> tuple[float, Array, Array]:
-        """Lagrangian bound at any prices: value, reduced prices of y [N], bound duals of x [6, T].
-
-        Each unknown lies between finite bounds, so the minimum over them is closed form and no dual has to be
-        feasible: b·λ − U·z + Σ_y min(r low, r high), z = max(0, Aᵀλ − cost), r = price − Gᵀλ − Wᵀz.
-        """
-        z = np.maximum(self.columns(price, value) - self.cost, 0.0)
-        reduced = self.price - self.shift_price(value) - self.gather(z)
-        inner = np.minimum(reduced * self.low, reduced * self.high).sum()
-        fixed = (self.balance * price).sum() + (self.content * value).sum() - (self.upper * z).sum()
-        return float(fixed + inner), reduced, z
+REFINEMENTS = 2
+FEASIBLE, EXACT = 1e-10, 1e-12
+"""[largest load] By how much the rows of a plan may miss; by how much those of a step, before it is refined."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +74,10 @@ class Residuals:
     dual: Array
     shared: Array
 
+    @property
+    def rows(self) -> float:
+        return max(float(np.abs(self.balance).max()), float(np.abs(self.content).max()))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -215,9 +94,9 @@ class Newton:
     """One factorisation of the Newton matrix and what is needed to use it for several right sides.
 
     inverse_x, inverse_v [6, T]: 1/x, 1/v, 0 where an unknown is fixed. theta, hx, hv [6, T]: 1/(hx + hv), zx/x,
-    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of the
-    balance, Σ θ. coupling [T]: χ/total
-    with χ = Σ η θ. border_price, border_value: the columns of V in the balance and, eliminated, in the chain.
+    zv/v. pulled [coupled, T]: theta hv. nearer_x, nearer_v [6, T]: hx > hv, hv > hx. total [T]: the pivot of
+    the balance, Σ θ. coupling [T]: χ/total with χ = Σ η θ. border_price, border_value: the columns of V in the
+    balance and, eliminated, in the chain.
     """
 
     blocks: Blocks
@@ -246,14 +125,11 @@ class Newton:
         y = self._shared(pull)
         value = self.chain.solve(_minus(inner, self.border_value, y))
         price = _minus(balance, self.border_price, y) / self.total - self.coupling * value
-        for _ in range(REFINEMENTS):
-            miss = shared + self.against(price, value) - self.own * y
-            more = self._shared(miss)
-            moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
-            price += _minus(np.zeros_like(price), self.border_price, more) / self.total - self.coupling * moved
-            value += moved
-            y += more
-        return price, value, y
+        # Once more for the border: a peak that one step pins leaves rounding in the dual of that step
+        more = self._shared(shared + self.against(price, value) - self.own * y)
+        moved = self.chain.solve(_minus(np.zeros_like(value), self.border_value, more))
+        price += _minus(np.zeros_like(price), self.border_price, more) / self.total - self.coupling * moved
+        return price, value + moved, y + more
 
     def _shared(self, pull: Array) -> Array:
         return np.asarray(self.scale * np.linalg.solve(self.border, self.scale * pull))
@@ -261,8 +137,8 @@ class Newton:
     def against(self, price: Array, value: Array) -> Array:
         """Vᵀ (λ, μ) [N]."""
         blocks = self.blocks
-        weighted = self.pulled * blocks.columns(price, value)[: blocks.coupled]
-        return blocks.gather(weighted) + blocks.shift_price(value)
+        columns = blocks.columns(price, value)[: blocks.coupled] if blocks.sized else price[None]
+        return blocks.gather(self.pulled * columns) + blocks.shift_price(value)
 
 
 def _against(columns: list[Stretch], vector: Array) -> Array:
@@ -326,8 +202,7 @@ def factorise(blocks: Blocks, shape: Shape, at: Point, free: Array) -> Newton:
 def _border(
     blocks: Blocks, theta: Array, pulled: Array, total: Array, coupling: Array
 ) -> tuple[list[Stretch], list[Stretch]]:
-    """Columns of V, one per shared unknown: in the balance rows, and in the chain once the balance is
-    eliminated."""
+    """Columns of V, one per shared unknown: in the balance rows, and in the chain."""
     starts = blocks.month_start.tolist()
     price = [Stretch(a, pulled[IMPORT, a:b]) for a, b in pairwise(starts)]
     if blocks.profile is None or blocks.room is None or blocks.shift is None:
@@ -373,12 +248,24 @@ def direction(newton: Newton, at: Point, off: Residuals, aim: Aim) -> Point:
     slope = blocks.columns(price, value)
     moved += newton.theta * slope
     moved[:n] += newton.pulled * room
+    for _ in range(REFINEMENTS):
+        balance, content = blocks.rows(moved)
+        balance, content = off.balance - balance, off.content - content - blocks.shifted(y)
+        if max(float(np.abs(balance).max()), float(np.abs(content).max())) <= max(EXACT, 0.1 * off.rows):
+            break
+        more, higher, further = newton.solve(balance, content, np.zeros_like(y))
+        price, value, y = price + more, value + higher, y + further
+        room = blocks.spread(y)
+        extra = blocks.columns(more, higher)
+        slope += extra
+        extra *= newton.theta
+        moved += extra
+        moved[:n] += newton.pulled * blocks.spread(further)
     x, v, zx, zv = moved, -moved, aim.x, aim.v
     v[:n] += room
     zx -= newton.hx * x
     zv -= newton.hv * v
-    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity, the distance from
-    # it
+    # Near a bound h is huge and h Δ loses its digits: there the dual follows from stationarity
     slope -= off.dual
     np.subtract(zv, slope, out=zx, where=newton.nearer_x)
     np.add(zx, slope, out=zv, where=newton.nearer_v)
@@ -396,8 +283,7 @@ def residuals(blocks: Blocks, at: Point, free: Array) -> Residuals:
 
 
 def furthest(fall: float) -> float:
-    """Step to the border where the fastest falling part loses ``fall`` times itself per unit of step; at most
-    1e10."""
+    """Step to the border, if the fastest falling part loses ``fall`` times itself per step; at most 1e10."""
     return 1.0 / max(fall, 1e-10)
 
 
@@ -425,7 +311,7 @@ def complementarity(at: Point) -> float:
 
 
 def solve(blocks: Blocks, start: Point, tolerance: float = 1e-10, most: int = 100) -> Outcome:
-    """Run until objective and Lagrangian bound agree to ``tolerance`` (relative) and the rows hold to it."""
+    """Run until objective and Lagrangian bound agree to ``tolerance`` (relative) and the rows hold."""
     shape = chain_shape(blocks.cost.shape[1], blocks.ratio)
     free = (blocks.limits(blocks.high) > 0).astype(np.float64)
     at = start
@@ -454,11 +340,8 @@ def _gap(outcome: Outcome) -> float:
 def _judge(blocks: Blocks, at: Point, off: Residuals, iteration: int, tolerance: float) -> Outcome:
     objective = _dot(blocks.cost, at.x) + _dot(blocks.price, at.y)
     bound = blocks.bound(at.price, at.value)[0]
-    infeasibility = max(float(np.abs(off.balance).max()), float(np.abs(off.content).max()))
     gap = abs(objective - bound) / (1.0 + abs(objective))
-    return Outcome(
-        at, objective, bound, infeasibility, iteration, gap <= tolerance and infeasibility <= 10 * tolerance
-    )
+    return Outcome(at, objective, bound, off.rows, iteration, gap <= tolerance and off.rows <= FEASIBLE)
 
 
 def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float) -> Point | None:
@@ -483,5 +366,5 @@ def _combined(newton: Newton, at: Point, off: Residuals, mu: float, pairs: float
     primal, dual = furthest(primal_fall(newton, at, step)[0]), furthest(dual_fall(at, step))
     if not np.isfinite(primal + dual) or max(primal, dual) < 1e-8:
         return None
-    near = min(max(0.98, 1.0 - 10 * mu), 0.9999)
+    near = min(max(0.95, 1.0 - 10 * mu), 0.9999)
     return at.moved(step, min(1.0, near * primal), min(1.0, near * dual))

@@ -3,18 +3,14 @@
     min over K in [low, high]   Σ_k a_k K_k + Σ_ω p_ω v_ω(K)
 
 v_ω(K) is the cheapest operation of scenario year ω (``lujin.dispatch.interior``) and a_k the annual cost of a
-unit.
-v is convex and piecewise linear in K. The three sizes are three more columns in the border of the interior point,
-so
-that sizing takes as many iterations as operating: no outer loop is needed. Each set of prices gives a plane below
-v (its bound is linear in K); ``bundle`` uses these planes alone, one operation per evaluation, and is the way that
-remains where the one program does not converge.
+unit. v is convex and piecewise linear in K. The three sizes are three more columns in the border of the interior
+point: no outer loop is needed, and its bound proves the size. Each set of prices also gives a plane below v;
+``bundle`` uses these planes alone, one operation per evaluation, and is the way that remains where the one program
+does not converge.
 
 Sources: W. Short, D. J. Packey, T. Holt (1995), NREL/TP-462-5173 (annuity, pay-back, present value, internal
-rate);
-C. Lemaréchal, A. Nemirovskii, Y. Nesterov (1995), Mathematical Programming 69, 111 (level bundle); R. T.
-Rockafellar,
-S. Uryasev (2000), Journal of Risk 2, 21 (CVaR).
+rate); C. Lemaréchal, A. Nemirovskii, Y. Nesterov (1995), Mathematical Programming 69, 111 (level bundle); R. T.
+Rockafellar, S. Uryasev (2000), Journal of Risk 2, 21 (CVaR).
 """
 
 from __future__ import annotations
@@ -23,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linprog
 
 from lujin.dispatch.chain import Array
 from lujin.dispatch.interior import StorageYearPlan, solve_year
@@ -78,10 +75,9 @@ class SizePlan:
     """The size, its costs and its proof; amounts in CNY per year, expected over the scenarios.
 
     size [3]: PV [kW], battery [kW], battery [kWh] to build. investment, energy, demand: annual cost of what is
-    built,
-    of energy and wear less sales, of peaks. total: their sum. bound: no size costs less. worth [3]: what one more
-    unit would save in operation, so that worth less unit cost is its gain. without: annual cost if nothing is
-    built.
+    built, of energy and wear less sales, of peaks. total: their sum. bound: no size costs less. worth [3]: what
+    one more unit would save in operation, so that worth less unit cost is its gain. without: annual cost if
+    nothing is built.
     costs [S]: annual cost of each scenario at this size; cvar: mean of the worst tail. evaluations: programs
     solved.
     """
@@ -118,8 +114,8 @@ def at_size(case: SizingCase, scenario: Scenario, size: Array) -> StorageYear:
 def cvar(costs: Array, probability: Array, level: float = 0.9) -> float:
     """Mean cost of the worst 1 − level of probability.
 
-    >>> round(cvar(np.array([1.0, 2.0, 10.0]), np.array([0.5, 0.4, 0.1]), 0.8), 9)
-    6.0
+    >>> cvar(np.array([1.0, 2.0, 10.0]), np.array([0.5, 0.4, 0.1]), 0.75).__round__(6)
+    5.2
     """
     order = np.argsort(-costs)
     tail = 1.0 - level
@@ -206,3 +202,112 @@ def _report(
         cvar=cvar(costs, probability, level), evaluations=1 + len(plans) + len(nothing), iterations=iterations,
         status="optimal" if sound else "not_converged",
     )  # fmt: skip
+
+
+def bundle(case: SizingCase, tolerance: float = 1e-7, most: int = 80, level: float = 0.9) -> SizePlan:
+    """The same by a level bundle: planes under the cost of operation, each from one evaluation per scenario.
+
+    A plane holds for every size whatever the accuracy of the evaluation, as it is a Lagrangian bound. The next
+    size is the point nearest the best one on which the planes lie below a level between bound and best.
+    """
+    _check(case)
+    low = np.array([i.low for i in case.investments])
+    high = np.array([i.high for i in case.investments])
+    unit = np.maximum(high - low, 1e-9)
+    prices = case.unit_cost * case.span_a
+    here = low + 0.25 * (high - low)
+    best, chosen, bound, iterations = np.inf, here, -np.inf, 0
+    slopes, heights = np.zeros((0, 3)), np.zeros(0)
+    plans: list[StorageYearPlan] = []
+    evaluations = 0
+    while evaluations < most:
+        evaluations += 1
+        found = [_plane(case, s, here) for s in case.scenarios]
+        iterations += sum(plan.iterations for plan, _, _ in found)
+        if any(plan.status != "optimal" for plan, _, _ in found) and plans:
+            here = 0.5 * (here + chosen)  # no operation there, such as content without power to hold it
+            continue
+        chance = [s.probability for s in case.scenarios]
+        total = float(
+            prices @ here + sum(p * plan.objective for p, (plan, _, _) in zip(chance, found, strict=True))
+        )
+        slope = prices + sum(p * slope for p, (_, slope, _) in zip(chance, found, strict=True))
+        height = sum(p * height for p, (_, _, height) in zip(chance, found, strict=True))
+        slopes, heights = np.vstack([slopes, slope * unit]), np.append(heights, height + slope @ low)
+        if total < best:
+            best, chosen, plans = total, here, [plan for plan, _, _ in found]
+        bound = _lowest(slopes, heights)
+        if best - bound <= tolerance * (1.0 + abs(best)):
+            break
+        centre = (chosen - low) / unit
+        here = low + unit * _nearest(slopes, heights, bound + 0.3 * (best - bound), centre)
+    converged = best - bound <= tolerance * (1.0 + abs(best))
+    worth = (prices - slopes[-1] / unit) / case.span_a
+    plan = _report(case, chosen, plans, bound, worth, iterations, converged, level)
+    return replace(plan, evaluations=evaluations * len(case.scenarios))
+
+
+def _plane(case: SizingCase, scenario: Scenario, here: Array) -> tuple[StorageYearPlan, Array, float]:
+    """Operation at a size, slope [3] and height at size 0 of the plane that its prices put under v.
+
+    ∂v/∂K: PV −Σ profile z, power −Σ (z_c + z_d), energy −Σ room z + Σ G μ with the bound duals z.
+    """
+    plan = solve_year(at_size(case, scenario, here), 1e-9)
+    growth = Growth(np.zeros(3), here, here, (scenario.pv_per_kw,), (case.least, case.most, case.start, case.end))
+    made = assemble([scenario.year], [1.0], growth)
+    price, value = plan.balance_price / made.money, -plan.content_value / made.money
+    _, reduced, _ = made.blocks.bound(price, value)
+    units = np.array([made.power, made.power, made.power * made.step_h])
+    slope = reduced[-3:] * made.money * made.power * made.step_h / units
+    return plan, slope, plan.bound - float(slope @ here)
+
+
+def _lowest(slopes: Array, heights: Array) -> float:
+    """Least of the largest plane over the unit box."""
+    planes = len(heights)
+    cost = np.array([0.0, 0.0, 0.0, 1.0])
+    rows = np.hstack([slopes, -np.ones((planes, 1))])
+    found = linprog(cost, rows, -heights, bounds=[(0, 1)] * 3 + [(None, None)], method="highs")
+    return float(found.fun)
+
+
+def _nearest(slopes: Array, heights: Array, level: float, centre: Array) -> Array:
+    """Point of the unit box nearest ``centre`` (in the largest coordinate) where no plane rises above
+    ``level``."""
+    planes = len(heights)
+    rows = np.vstack(
+        [
+            np.hstack([slopes, np.zeros((planes, 1))]),
+            np.hstack([np.eye(3), -np.ones((3, 1))]),
+            np.hstack([-np.eye(3), -np.ones((3, 1))]),
+        ]
+    )
+    right = np.concatenate([level - heights, centre, -centre])
+    found = linprog(np.array([0.0, 0.0, 0.0, 1.0]), rows, right, bounds=[(0, 1)] * 3 + [(0, None)], method="highs")
+    return np.clip(found.x[:3], 0.0, 1.0) if found.status == 0 else centre
+
+
+def sensitivity(
+    case: SizingCase,
+    prices: Sequence[float] = (0.9, 1.1),
+    investments: Sequence[float] = (0.9, 1.1),
+    rates: Sequence[float] = (0.06, 0.10),
+) -> dict[tuple[str, float], SizePlan]:
+    """The size if all prices of the tariff or all investments are multiplied, or at other discount rates."""
+
+    def dearer(year: StorageYear, by: float) -> StorageYear:
+        return replace(year, buy=by * year.buy, sell=by * year.sell, demand_price=by * year.demand_price)
+
+    def costlier(i: Investment, by: float) -> Investment:
+        return replace(i, price=by * i.price, replacement=by * i.renewal)
+
+    result: dict[tuple[str, float], SizePlan] = {}
+    for by in prices:
+        scenarios = tuple(replace(s, year=dearer(s.year, by)) for s in case.scenarios)
+        result["prices", by] = size(replace(case, scenarios=scenarios))
+    for by in investments:
+        pv, power, energy = (costlier(i, by) for i in case.investments)
+        result["investments", by] = size(replace(case, pv=pv, power=power, energy=energy))
+    for rate in rates:
+        result["rates", rate] = size(replace(case, rate=rate))
+    return result

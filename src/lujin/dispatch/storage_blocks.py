@@ -1,8 +1,8 @@
 """A storage year as the blocks of the interior point: checked, scaled, contents counted from their least.
 
 Power is in units of the largest load, energy in that unit times the step, money so that the mean price is one.
-Contents are shifted, s′ = s − low_t with low_t = s_min, at the last step the end target: every unknown starts at
-0.
+Contents are shifted, s′ = s − low_t with low_t = s_min, at the last step the end target: every unknown starts
+at 0.
 """
 
 from __future__ import annotations
@@ -13,17 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lujin.dispatch.blocks import CHARGE, CONTENT, DISCHARGE, EXPORT, IMPORT, PV, Blocks
 from lujin.dispatch.chain import Array
-from lujin.dispatch.primal_dual import (
-    CHARGE,
-    CONTENT,
-    DISCHARGE,
-    EXPORT,
-    IMPORT,
-    PV,
-    Blocks,
-    Point,
-)
+from lujin.dispatch.primal_dual import Point
 from lujin.errors import N_, InputError, Problem
 
 
@@ -38,8 +30,8 @@ class StorageYear:
     month [T]: billing month of each step, 0 … M − 1, never falling.
     demand_price [M]: D_m [CNY/kW]; demand_floor_kw [M]: peak already billed, such as that to date [kW].
     charge_kw, discharge_kw: largest power at the meter's side [kW]; min_kwh, max_kwh: range of the content [kWh].
-    charge_efficiency, discharge_efficiency: η_c, η_d, in (0, 1]. standing_loss: δ, share of the content lost per
-    hour.
+    charge_efficiency, discharge_efficiency: η_c, η_d, in (0, 1]. standing_loss: δ, share of the content lost
+    per hour.
     wear, charge_cost: cost of each kWh discharged, charged [CNY/kWh].
     start_kwh: content before the first step [kWh]; none: the year closes on itself, s_0 = s_T free.
     end_kwh: least content after the last step [kWh]; none: no more than min_kwh.
@@ -86,11 +78,9 @@ class StorageYear:
 class Growth:
     """What may be built, in the order PV [kW], battery [kW], battery [kWh]; the first two columns of a size plan.
 
-    price [3]: CNY per unit and span of the program; low, high [3]: least and most to build. profile: per program,
-    PV
-    output per kW installed [T]. content: share of the new kWh that is the least content, the most, the start
-    (none:
-    the year closes on itself) and the least at the end.
+    price [3]: CNY per unit and span of the program; low, high [3]: least and most to build. profile: per
+    program, PV output per kW installed [T]. content: share of the new kWh that is the least content, the most,
+    the start (none: the year closes on itself) and the least at the end.
     """
 
     price: Array
@@ -103,7 +93,7 @@ class Growth:
 @dataclass(frozen=True, eq=False)
 class Assembly:
     """Blocks, and how to come back: power [kW] and price [CNY/kWh] of one unit, constant [CNY] left out,
-    least [T] content [kWh] and per kWh built, billed floor where the peak is not free."""
+    least [T] content [kWh] and per kWh built."""
 
     blocks: Blocks
     power: float
@@ -140,8 +130,8 @@ def check(year: StorageYear) -> None:
         wrong.append(("max_kwh", N_("must be at least min_kwh, powers and contents at least 0")))
     if not year.import_limit_kw > 0 or not year.export_limit_kw >= 0 or not year.step_h > 0:
         wrong.append(("import_limit_kw", N_("must be above 0, the export limit at least 0, the step above 0")))
-    endless = np.isinf(min(year.import_limit_kw, year.export_limit_kw))
-    if not wrong and endless and (year.sell > year.buy).any():
+    free = np.isinf(min(year.import_limit_kw, year.export_limit_kw))
+    if not wrong and free and (year.sell > year.buy).any():
         wrong.append(("export_limit_kw", N_("must be finite where the price of export exceeds that of import")))
     if wrong:
         raise InputError(
@@ -162,8 +152,8 @@ def import_caps(year: StorageYear, kw_built: float) -> Array:
     take = np.maximum(year.load_kw, 0.0) + year.charge_kw + kw_built
     take = np.where(year.sell > year.buy, take + year.export_limit_kw, take)
     peak = np.maximum.reduceat(take, starts)
-    caps: Array = np.maximum(peak, year.floor_kw) * 1.1 + 1e-3 * (1.0 + np.abs(year.load_kw).max())
-    return caps
+    margin = 1e-3 * (1.0 + float(np.abs(year.load_kw).max()))
+    return np.asarray(np.maximum(peak, year.floor_kw) * 1.1 + margin, np.float64)
 
 
 def export_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
@@ -171,7 +161,8 @@ def export_caps(year: StorageYear, pv_built: Array, kw_built: float) -> Array:
     give = year.pv_kw + pv_built + np.maximum(-year.load_kw, 0.0) + year.discharge_kw + kw_built
     most = np.where(give > 0, 1.1 * give + 1e-3 * give.max(), 0.0)
     resale = most + min(year.import_limit_kw, year.export_limit_kw)
-    return np.minimum(np.where(year.sell > year.buy, resale, most), year.export_limit_kw)
+    most = np.where(year.sell > year.buy, resale, most)
+    return np.asarray(np.minimum(most, year.export_limit_kw), np.float64)
 
 
 def assemble(years: Sequence[StorageYear], weights: Sequence[float], growth: Growth | None = None) -> Assembly:
@@ -238,8 +229,8 @@ def _offsets(years: Sequence[StorageYear]) -> list[int]:
 
 
 def _contents(years: Sequence[StorageYear]) -> tuple[Array, Array, Array, Array]:
-    """Least content low_t, room above it, right side −low_t + k low_{t−1} of the content row, k passed on [T −
-    1]."""
+    """Least content low_t, room above it, right side −low_t + k low_{t−1} of the content row, k passed on
+    [T − 1]."""
     least, room, right, keep = [], [], [], []
     for year in years:
         low = np.full(year.steps, year.min_kwh)
