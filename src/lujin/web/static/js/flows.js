@@ -25,6 +25,7 @@ Lujin.chart("sankey", (data, { css, carrier, number }, figure, chart) => {
     series: [{
       type: "sankey", left: 4, right: narrow ? 90 : 170, top: 8, bottom: 8, nodeGap: narrow ? 6 : 9, nodeWidth: 14, draggable: false, nodeAlign: "justify",
       emphasis: { focus: "adjacency" },
+      labelLayout: { hideOverlap: true },
       label: { color: css("--ink"), fontSize: narrow ? 10 : 12, width: narrow ? 84 : 160, overflow: "truncate", formatter: (p) => labels[p.name] },
       lineStyle: { color: "source", opacity: 0.35, curveness: 0.5 },
       data: data.nodes.map((n) => ({ name: n.name, node: n.node, itemStyle: { color: colours[n.role] || main, borderWidth: 0 } })),
